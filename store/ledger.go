@@ -145,6 +145,12 @@ type Mark struct {
 	Deltas int64
 }
 
+// MaxBatchEvents and MaxBatchMarks are what every engine takes in one batch; more may be ErrTooLarge.
+const (
+	MaxBatchEvents = 2048
+	MaxBatchMarks  = 4096
+)
+
 // Batch is what is committed at once.
 type Batch struct {
 	Source Source
@@ -251,7 +257,8 @@ type Ledger interface {
 	// Commit makes a batch durable (against power cuts) exactly once by (Source, Seq): a batch that has been
 	// committed is acknowledged again without effect. After any error the same batch must be sent again, unchanged;
 	// none may be skipped. ErrNoSpace leaves the ledger usable. After an error that wraps ErrDamaged or ErrClosed
-	// the process must end.
+	// the process must end. ErrInvalid and ErrTooLarge say that the batch can never be committed: its number stays
+	// free for another.
 	Commit(ctx context.Context, b Batch) error
 	// Mark notes requests in flight: written before it returns, synced with a later Commit.
 	Mark(ctx context.Context, source Source, marks []Mark) error

@@ -22,6 +22,8 @@ var (
 	ErrDamaged = errors.New("stored data is damaged")
 	// ErrClosed says that the store has been closed.
 	ErrClosed = errors.New("store is closed")
+	// ErrInvalid says that a call's arguments can never be accepted: a name too long, a cursor that was never given.
+	ErrInvalid = errors.New("invalid")
 	// ErrTooLarge says that a document, a put or a batch exceeds what the engine takes at once.
 	ErrTooLarge = errors.New("too large for one write")
 )

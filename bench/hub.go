@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"llmhub/proxy/proxytest"
+)
+
+const hubConfig = `listen: %s
+data: %s
+admin: {token: {env: LLMHUB_ADMIN_TOKEN}}
+log: {level: warn}
+upstreams:
+  - {name: bench, kind: openai, base_url: "http://%s/v1", api_key: {env: UPSTREAM_KEY}, on_disconnect: cancel}
+models:
+  - name: ` + modelName + `
+    deployments: [{upstream: bench, model: ` + modelName + `}]
+    prices: [{from: 2026-01-01, input_per_million: "0.15", cached_input_per_million: "0.075", output_per_million: "0.60"}]
+`
+
+// hub is llmhub, running with authentication and durable metering, and its one key.
+type hub struct {
+	*process
+	binary, addr, key string
+}
+
+// build returns the llmhub binary to measure.
+func build(ctx context.Context, o options, dir string) (string, error) {
+	if o.llmhub != "" {
+		return filepath.Abs(o.llmhub)
+	}
+	path := filepath.Join(dir, "llmhub")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "./cmd/llmhub")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build llmhub: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// startHub starts llmhub and makes a tenant, a subscription and a key through its command line.
+func startHub(ctx context.Context, o options, dir, upstream string) (*hub, error) {
+	binary, err := build(ctx, o, dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &hub{binary: binary}
+	if h.addr, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "llmhub.yaml")
+	text := fmt.Sprintf(hubConfig, h.addr, filepath.Join(dir, "data"), upstream)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(binary, "serve", "--config", file)
+	cmd.Env = h.env()
+	if h.process, err = startProcess(cmd, filepath.Join(dir, "llmhub.log"), false); err != nil {
+		return nil, err
+	}
+	if err := h.setUp(ctx); err != nil {
+		h.stop()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *hub) setUp(ctx context.Context) error {
+	if err := h.waitFor(ctx, "http://"+h.addr+"/readyz"); err != nil {
+		return err
+	}
+	tenant, err := h.command(ctx, "tenant", "create", "--name", "bench")
+	if err != nil {
+		return err
+	}
+	subscription, err := h.command(ctx, "subscription", "create", "--tenant", tenant, "--product", "llm-hub")
+	if err != nil {
+		return err
+	}
+	h.key, err = h.command(ctx, "key", "create", "--subscription", subscription, "--name", targetLLMHub)
+	return err
+}
+
+func (h *hub) env() []string {
+	return append(os.Environ(), "LLMHUB_ADMIN_TOKEN="+adminToken, "UPSTREAM_KEY="+upstreamKey, "LLMHUB_SERVER=http://"+h.addr)
+}
+
+// command runs llmhub's command line and returns what it prints.
+func (h *hub) command(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, h.binary, args...)
+	cmd.Env = h.env()
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("llmhub %s: %w: %s", strings.Join(args[:2], " "), err, log.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// ledger is what llmhub has recorded in all.
+type ledger struct {
+	Requests  int64 `json:"requests"`
+	Input     int64 `json:"input_tokens"`
+	Cached    int64 `json:"cached_input_tokens"`
+	Output    int64 `json:"output_tokens"`
+	Reasoning int64 `json:"reasoning_tokens"`
+	Estimated int64 `json:"estimated_tokens"`
+}
+
+// recorded asks llmhub for the sums of its ledger.
+func (h *hub) recorded(ctx context.Context) (ledger, error) {
+	text, err := h.command(ctx, "usage", "--by", "", "--json")
+	if err != nil {
+		return ledger{}, err
+	}
+	var list struct{ Data []ledger }
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return ledger{}, fmt.Errorf("usage: %w", err)
+	}
+	if len(list.Data) == 0 {
+		return ledger{}, fmt.Errorf("usage has no rows: %s", text)
+	}
+	return list.Data[len(list.Data)-1], nil
+}
+
+// compare says whether the ledger has exactly what the model server handed out.
+func compare(l ledger, c proxytest.Counts) error {
+	want := ledger{Requests: c.Finished, Input: c.FinishedUsage.Prompt, Cached: c.FinishedUsage.Cached,
+		Output: c.FinishedUsage.Output, Reasoning: c.FinishedUsage.Reasoning}
+	if l != want || c.Requests != c.Finished || c.HandedOut != c.FinishedUsage {
+		return fmt.Errorf("the ledger has %+v, the model server %+v", l, c)
+	}
+	return nil
+}

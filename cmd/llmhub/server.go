@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"llmhub/config"
+	"llmhub/identity"
+	"llmhub/metering"
+	"llmhub/portal"
+	"llmhub/proxy"
+	"llmhub/proxy/estimate"
+	"llmhub/proxy/upstream"
+	"llmhub/store/local"
+	"llmhub/subscription"
+)
+
+// server is everything that one llmhub process runs, wired by hand. Its parts are stopped in the reverse order of
+// their start: listener, requests, gate, proxy, recorder, store.
+type server struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	store    *local.Store
+	gate     *subscription.Gate
+	service  *subscription.Service
+	tenants  *identity.Tenants
+	recorder *metering.Recorder
+	counter  *estimate.Counter
+	proxy    *proxy.Proxy
+	portal   *portal.Portal
+	app      *fiber.App
+	registry *prometheus.Registry
+	prices   atomic.Pointer[metering.PriceList]
+
+	routesMu sync.Mutex
+	clients  map[string]upstreamClient // by name
+
+	stopGate context.CancelFunc
+	gateDone chan error
+}
+
+// upstreamClient is a client and the configuration it was made from.
+type upstreamClient struct {
+	*upstream.Client
+	cfg config.Upstream
+}
+
+// newServer opens the data folder and makes the parts. Close must be called.
+func newServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server, err error) {
+	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	s.store, err = local.Open(cfg.Data, local.Options{
+		Location: cfg.Billing.TimeZone, FloorBytes: cfg.FreeSpaceFloorBytes, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = s.makeGate(); err != nil {
+		return nil, err
+	}
+	metrics := proxy.NewMetrics(s.registry)
+	s.recorder, err = metering.NewRecorder(ctx, s.store, metering.RecorderOptions{Observer: metrics, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	s.counter = estimate.New(1)
+	s.proxy = proxy.New(proxy.Options{
+		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics,
+		Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
+	})
+	if err = s.route(cfg); err != nil {
+		return nil, err
+	}
+	if err = s.followKeys(ctx); err != nil {
+		return nil, err
+	}
+	registerProcessMetrics(s.registry, s.store)
+	s.portal = s.newPortal()
+	s.app = s.newApp()
+	return s, nil
+}
+
+// makeGate makes what knows the keys, and the services that change them.
+func (s *server) makeGate() error {
+	var pepper []byte
+	if s.cfg.Keys.Pepper {
+		var err error
+		if pepper, err = subscription.LoadPepper(s.cfg.Data); err != nil {
+			return err
+		}
+	}
+	hasher := subscription.NewHasher(pepper)
+	s.gate = subscription.NewGate(hasher)
+	s.service = subscription.NewService(s.store, hasher, s.gate, time.Now)
+	s.tenants = identity.NewTenants(s.store)
+	return nil
+}
+
+// followKeys starts to follow the store's keys and waits until all are known.
+func (s *server) followKeys(ctx context.Context) error {
+	s.gate.OnRevoke(s.proxy.Revoke)
+	gateCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopGate, s.gateDone = stop, make(chan error, 1)
+	go func() { s.gateDone <- s.gate.Run(gateCtx, s.store) }()
+	select {
+	case <-s.gate.Ready():
+		return nil
+	case err := <-s.gateDone:
+		s.gateDone <- nil
+		return fmt.Errorf("read the keys: %w", err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func limitsOf(cfg *config.Config) proxy.Limits {
+	return proxy.Limits{
+		BodyBytes:   int(cfg.Limits.BodyBytes),
+		AnswerBytes: int(cfg.Limits.AnswerBytes),
+		EventBytes:  int(cfg.Limits.EventBytes),
+		Requests:    cfg.Limits.Requests,
+		Heartbeat:   cfg.Stream.Heartbeat,
+		Idle:        cfg.Stream.IdleTimeout,
+		Write:       cfg.Stream.WriteTimeout,
+		Drain:       cfg.Stream.DrainTimeout,
+		DrainEvents: cfg.Stream.DrainTokens,
+	}
+}
+
+// route puts the upstreams, models and prices of a configuration in force. Requests under way keep what they began
+// with; connections to upstreams that have not changed are kept.
+func (s *server) route(cfg *config.Config) error {
+	s.routesMu.Lock()
+	defer s.routesMu.Unlock()
+	clients := make(map[string]upstreamClient, len(cfg.Upstreams))
+	for _, u := range cfg.Upstreams {
+		if old, ok := s.clients[u.Name]; ok && reflect.DeepEqual(old.cfg, u) {
+			clients[u.Name] = old
+			continue
+		}
+		c, err := upstream.New(upstreamConfig(u))
+		if err != nil {
+			return err
+		}
+		clients[u.Name] = upstreamClient{c, u}
+	}
+	models := make([]*proxy.Model, len(cfg.Models))
+	for i, m := range cfg.Models {
+		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created}
+		for _, d := range m.Deployments {
+			c := clients[d.Upstream]
+			models[i].Deployments = append(models[i].Deployments, &proxy.Deployment{
+				Client: c.Client, Model: d.Model, OnDisconnect: proxy.Policy(c.cfg.OnDisconnect),
+				AskUsage: c.cfg.StreamUsage, Idle: c.cfg.IdleTimeout,
+			})
+		}
+	}
+	s.proxy.SetRoutes(proxy.NewRoutes(models))
+	prices := cfg.PriceList()
+	s.prices.Store(&prices)
+	for name, old := range s.clients {
+		if clients[name].Client != old.Client {
+			old.Close()
+		}
+	}
+	s.clients = clients
+	return nil
+}
+
+func upstreamConfig(u config.Upstream) upstream.Config {
+	c := upstream.Config{
+		Name: u.Name, BaseURL: u.BaseURL.String(), ConnectTimeout: u.ConnectTimeout,
+		HeaderTimeout: u.FirstByteTimeout, MaxConnections: u.MaxConnections,
+	}
+	if u.APIKey.IsSet() {
+		c.Authorization = "Bearer " + u.APIKey.Reveal()
+	}
+	if u.RootCAs != nil {
+		c.TLS = &tls.Config{RootCAs: u.RootCAs, MinVersion: tls.VersionTLS12}
+	}
+	return c
+}
+
+// reload puts another configuration in force, as far as that goes without a restart.
+func (s *server) reload(cfg *config.Config) error {
+	for _, fixed := range []struct {
+		name     string
+		old, new any
+	}{
+		{"listen", s.cfg.Listen, cfg.Listen},
+		{"data", s.cfg.Data, cfg.Data},
+		{"free_space_floor", s.cfg.FreeSpaceFloorBytes, cfg.FreeSpaceFloorBytes},
+		{"billing.time_zone", s.cfg.Billing.TimeZone.String(), cfg.Billing.TimeZone.String()},
+		{"billing.currency", s.cfg.Billing.Currency, cfg.Billing.Currency},
+		{"admin", s.cfg.Admin, cfg.Admin},
+		{"keys", s.cfg.Keys, cfg.Keys},
+		{"limits", s.cfg.Limits, cfg.Limits},
+		{"stream", s.cfg.Stream, cfg.Stream},
+		{"shutdown", s.cfg.Shutdown, cfg.Shutdown},
+		{"log", s.cfg.Log, cfg.Log},
+	} {
+		if !reflect.DeepEqual(fixed.old, fixed.new) {
+			s.log.Warn("setting changed that takes a restart; the old value stays in force", "setting", fixed.name)
+		}
+	}
+	if err := s.route(cfg); err != nil {
+		return err
+	}
+	s.log.Info("configuration reloaded", "upstreams", len(cfg.Upstreams), "models", len(cfg.Models))
+	return nil
+}
+
+// run serves on the listener until ctx ends or the ledger is beyond use, then lets requests under way finish within
+// the grace period and stops everything.
+func (s *server) run(ctx context.Context, ln net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- s.app.Listener(ln) }()
+	s.log.Info("listening", "address", ln.Addr().String())
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-served:
+		served <- nil
+	case cause = <-s.recorder.Fatal():
+		s.log.Error("usage cannot be recorded any more: stopping", "err", cause)
+	case cause = <-s.gateDone:
+		s.gateDone <- nil
+		s.log.Error("changes of keys cannot be followed any more: stopping", "err", cause)
+	}
+	s.log.Info("stopping: requests under way may finish", "grace", s.cfg.Shutdown.Grace.String(), "requests", s.recorder.Live())
+	grace, cancel := context.WithTimeout(context.Background(), s.cfg.Shutdown.Grace)
+	defer cancel()
+	s.stopServing(grace)
+	err := <-served
+	return errors.Join(cause, err, s.close())
+}
+
+// stopServing refuses what is new, waits for what is under way, and closes the connections.
+func (s *server) stopServing(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.proxy.Drain(ctx) })
+	wg.Go(func() {
+		// Connections that stay open without a request are closed by the server's own clock; nothing is lost with them.
+		last, cancel := context.WithTimeout(ctx, s.cfg.Shutdown.Grace)
+		defer cancel()
+		if err := s.app.ShutdownWithContext(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			s.log.Warn("closing the listener", "err", err)
+		}
+	})
+	wg.Wait()
+}
+
+// close stops the parts that were started, in reverse order.
+func (s *server) close() error {
+	var errs []error
+	if s.stopGate != nil {
+		s.stopGate()
+		if err := <-s.gateDone; err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+	}
+	if s.proxy != nil {
+		s.proxy.Close()
+	}
+	if s.counter != nil {
+		s.counter.Close()
+	}
+	if s.recorder != nil {
+		errs = append(errs, s.recorder.Close())
+	}
+	for _, c := range s.clients {
+		c.Close()
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server) newPortal() *portal.Portal {
+	return portal.New(portal.Options{
+		Service: s.service, Tenants: s.tenants, Ledger: s.store,
+		Prices:   func() metering.PriceList { return *s.prices.Load() },
+		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
+		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,
+	})
+}

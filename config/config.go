@@ -1,0 +1,200 @@
+// Package config reads llmhub's configuration file.
+//
+// The file is YAML. Everything wrong with it is reported at once, each fault with its line: unknown and repeated keys,
+// wrong types, missing settings, dangling references, secrets that cannot be had. Secrets are only taken by reference,
+// {env: NAME} or {file: PATH}; a secret written into the file is refused. So are anchors, aliases, several documents
+// and files above 1 MiB. Relative paths in the file start from the folder the file is in.
+package config
+
+import (
+	"crypto/x509"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"llmhub/metering"
+)
+
+// Config is a valid configuration. It is not changed once loaded.
+type Config struct {
+	// Listen is the address of the one port, host:port.
+	Listen string
+	// Data is the data folder, as an absolute path when read from a file.
+	Data string
+	// FreeSpaceFloorBytes is the free space on the data disk below which no new work is taken; 0 means no floor.
+	FreeSpaceFloorBytes int64
+	Billing             Billing
+	Admin               Admin
+	Keys                Keys
+	Limits              Limits
+	Stream              Stream
+	Shutdown            Shutdown
+	Log                 Log
+	Upstreams           []Upstream
+	Models              []Model
+}
+
+// Billing says where a day begins and what prices are in.
+type Billing struct {
+	TimeZone *time.Location
+	// Currency is a code of three capital letters, such as EUR.
+	Currency string
+}
+
+// Admin guards the management API.
+type Admin struct {
+	Token Secret
+}
+
+// Keys says how API keys are hashed.
+type Keys struct {
+	// Pepper asks for HMAC-SHA-256 with a pepper kept in the data folder instead of a bare SHA-256.
+	Pepper bool
+}
+
+// Limits bound what one request may take.
+type Limits struct {
+	// BodyBytes is the largest request body, HeaderBytes the largest request header.
+	BodyBytes   int64
+	HeaderBytes int64
+	// EventBytes is the largest single event of a stream, AnswerBytes the largest answer that is not a stream.
+	EventBytes  int64
+	AnswerBytes int64
+	// Requests is how many may be in flight at once; 0 means no limit.
+	Requests int
+}
+
+// Stream bounds streams in time.
+type Stream struct {
+	// Heartbeat is the silence after which a comment is sent to the client.
+	Heartbeat time.Duration
+	// IdleTimeout is the silence after which a model server is given up. Upstreams may set their own.
+	IdleTimeout time.Duration
+	// WriteTimeout is how long a client may take to accept one chunk.
+	WriteTimeout time.Duration
+	// DrainTimeout and DrainTokens bound how far an answer is read on after its client has left.
+	DrainTimeout time.Duration
+	DrainTokens  int64
+}
+
+// Shutdown says how llmhub ends.
+type Shutdown struct {
+	// Grace is how long running answers may go on after the signal to end.
+	Grace time.Duration
+}
+
+// Log says what is logged.
+type Log struct {
+	Level slog.Level
+}
+
+// OnDisconnect says what becomes of an answer whose client has left.
+type OnDisconnect string
+
+// The choices of OnDisconnect.
+const (
+	// Cancel breaks the answer off at the model server and counts what was delivered.
+	Cancel OnDisconnect = "cancel"
+	// Drain reads on, within the bounds of Stream, to the usage the model server reports.
+	Drain OnDisconnect = "drain"
+)
+
+// KindOpenAI is a model server that speaks the OpenAI API.
+const KindOpenAI = "openai"
+
+// Upstream is a model server.
+type Upstream struct {
+	// Name is unique, of lower-case letters, digits, dots, hyphens and underscores.
+	Name string
+	Kind string
+	// BaseURL is http or https, without user, query and fragment, and without a slash at the end.
+	BaseURL *url.URL
+	// APIKey is sent to the model server; not set means that none is sent.
+	APIKey       Secret
+	OnDisconnect OnDisconnect
+	// StreamUsage asks the model server for usage at the end of streams whose client did not ask.
+	StreamUsage      bool
+	ConnectTimeout   time.Duration
+	FirstByteTimeout time.Duration
+	IdleTimeout      time.Duration
+	// MaxConnections bounds connections to the model server; 0 means no limit.
+	MaxConnections int
+	// RootCAs is what the model server's certificate is checked against; nil means the system's.
+	RootCAs *x509.CertPool
+}
+
+// Model is a model as clients name it.
+type Model struct {
+	Name string
+	// OwnedBy is shown in the list of models.
+	OwnedBy string
+	// Created is shown in the list of models; zero when the file does not say.
+	Created time.Time
+	// Deployments are tried in this order.
+	Deployments []Deployment
+	// Prices are in ascending order of From.
+	Prices []metering.Price
+}
+
+// Deployment is a place a model is served at.
+type Deployment struct {
+	// Upstream is the Name of one of the Upstreams.
+	Upstream string
+	// Model is the name the model server knows the model by.
+	Model string
+}
+
+const defaultIdleTimeout = 5 * time.Minute
+
+// Default returns the settings that hold where the file says nothing. It is not valid by itself: data, an admin token,
+// an upstream and a model have no default.
+func Default() Config {
+	return Config{
+		Listen:              "127.0.0.1:8080",
+		FreeSpaceFloorBytes: 512 << 20,
+		Billing:             Billing{TimeZone: defaultZone(), Currency: "EUR"},
+		Keys:                Keys{Pepper: true},
+		Limits:              Limits{BodyBytes: 32 << 20, HeaderBytes: 16 << 10, EventBytes: 32 << 20, AnswerBytes: 64 << 20},
+		Stream: Stream{
+			Heartbeat:    15 * time.Second,
+			IdleTimeout:  defaultIdleTimeout,
+			WriteTimeout: time.Minute,
+			DrainTimeout: 2 * time.Minute,
+			DrainTokens:  32768,
+		},
+		Shutdown: Shutdown{Grace: 30 * time.Second},
+		Log:      Log{Level: slog.LevelInfo},
+	}
+}
+
+// DefaultUpstream returns the settings of an upstream that hold where the file says nothing.
+func DefaultUpstream() Upstream {
+	return Upstream{
+		Kind:             KindOpenAI,
+		OnDisconnect:     Cancel,
+		StreamUsage:      true,
+		ConnectTimeout:   10 * time.Second,
+		FirstByteTimeout: 5 * time.Minute,
+		IdleTimeout:      defaultIdleTimeout,
+	}
+}
+
+// defaultZone is Europe/Berlin, or UTC in a program that carries no time zones on a system without them.
+func defaultZone() *time.Location {
+	loc, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// PriceList returns the prices of all models that have some.
+func (c *Config) PriceList() metering.PriceList {
+	list := metering.PriceList{}
+	for _, m := range c.Models {
+		if len(m.Prices) > 0 {
+			list[m.Name] = m.Prices
+		}
+	}
+	return list
+}

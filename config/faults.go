@@ -1,0 +1,58 @@
+package config
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// maxFaults bounds a report: whoever has more than this is looking at the wrong file.
+const maxFaults = 100
+
+// Fault is one thing wrong with the configuration.
+type Fault struct {
+	File string
+	// Line counts from 1; 0 where the fault is in no particular line.
+	Line int
+	// Path leads to the setting, such as upstreams[0].base_url; empty for the file as a whole.
+	Path    string
+	Message string
+}
+
+// String returns the fault as file:line: path: message.
+func (f Fault) String() string {
+	var b strings.Builder
+	b.WriteString(f.File)
+	if f.Line > 0 {
+		fmt.Fprintf(&b, ":%d", f.Line)
+	}
+	b.WriteString(": ")
+	if f.Path != "" {
+		b.WriteString(f.Path + ": ")
+	}
+	b.WriteString(f.Message)
+	return b.String()
+}
+
+// Faults is all that is wrong with a configuration, in order of lines.
+type Faults struct {
+	List []Fault
+}
+
+// Error returns a line for each fault.
+func (f *Faults) Error() string {
+	lines := make([]string, len(f.List))
+	for i, fault := range f.List {
+		lines[i] = fault.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// sorted returns the faults in order of lines, at most maxFaults and a note on the rest.
+func sorted(list []Fault) *Faults {
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Line < list[j].Line })
+	if rest := len(list) - maxFaults; rest > 0 {
+		list = append(list[:maxFaults:maxFaults], Fault{File: list[0].File, Message: fmt.Sprintf("%d more faults", rest)})
+	}
+	return &Faults{List: list}
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"llmhub/metering"
+	"llmhub/store"
+)
+
+// Bounds on counts and on names. An upstream's and a model's name and a stroke between them fit into the 255 bytes that
+// the ledger has for a deployment.
+const (
+	maxUpstreams   = 1000
+	maxModels      = 10000
+	maxDeployments = 100
+	maxPrices      = 1000
+	maxNameBytes   = 63
+	maxModelBytes  = 128
+)
+
+var (
+	upstreamForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+	modelForm    = regexp.MustCompile(`^[!-+\--~]+$`)
+	priceForm    = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?$`)
+)
+
+const (
+	upstreamRule = "a name of lower-case letters, digits, dots, hyphens and underscores"
+	modelRule    = "a model name: visible ASCII characters but no comma"
+)
+
+// names maps the names of the upstreams to their lines.
+type names map[string]int
+
+func (d *decoder) upstreams(c *Config, list node) names {
+	named := names{}
+	d.sequence(list, maxUpstreams, func(_ int, n node) {
+		u := DefaultUpstream()
+		u.IdleTimeout = c.Stream.IdleTimeout
+		d.upstream(&u, n)
+		if first, again := named[u.Name]; again {
+			d.fault(node{n.Node, join(n.path, "name")}, "%q is already the name of the upstream in line %d", u.Name, first)
+		}
+		if u.Name != "" {
+			named[u.Name] = n.Line
+		}
+		c.Upstreams = append(c.Upstreams, u)
+	})
+	if len(named) == 0 {
+		return nil // no look-ups where the list itself is at fault
+	}
+	return named
+}
+
+func (d *decoder) upstream(u *Upstream, n node) {
+	d.mapping(n,
+		required("name", d.text(&u.Name, maxNameBytes, upstreamForm, upstreamRule)),
+		optional("kind", choice(d, &u.Kind, KindOpenAI)),
+		required("base_url", d.baseURL(&u.BaseURL)),
+		optional("api_key", d.secret(&u.APIKey, 1)),
+		optional("on_disconnect", choice(d, &u.OnDisconnect, Cancel, Drain)),
+		optional("stream_usage", d.flag(&u.StreamUsage)),
+		optional("connect_timeout", d.duration(&u.ConnectTimeout, 10*time.Millisecond, time.Hour)),
+		optional("first_byte_timeout", d.duration(&u.FirstByteTimeout, 10*time.Millisecond, maxDuration)),
+		optional("idle_timeout", d.duration(&u.IdleTimeout, 10*time.Millisecond, maxDuration)),
+		optional("max_connections", count(d, &u.MaxConnections, 0, 1_000_000)),
+		optional("ca_file", d.certificates(&u.RootCAs)),
+	)
+}
+
+func (d *decoder) models(c *Config, list node, upstreams names) {
+	named := names{}
+	d.sequence(list, maxModels, func(_ int, n node) {
+		m := Model{OwnedBy: "llmhub"}
+		d.model(&m, n, upstreams)
+		if first, again := named[m.Name]; again {
+			d.fault(node{n.Node, join(n.path, "name")}, "%q is already the name of the model in line %d", m.Name, first)
+		}
+		if m.Name != "" {
+			named[m.Name] = n.Line
+		}
+		c.Models = append(c.Models, m)
+	})
+}
+
+func (d *decoder) model(m *Model, n node, upstreams names) {
+	var created *store.Day
+	d.mapping(n,
+		required("name", d.text(&m.Name, maxModelBytes, modelForm, modelRule)),
+		optional("owned_by", d.text(&m.OwnedBy, 128, nil, "")),
+		optional("created", func(n node) {
+			created = new(store.Day)
+			d.day(created)(n)
+		}),
+		required("deployments", func(n node) { d.deployments(&m.Deployments, n, upstreams) }),
+		optional("prices", d.prices(&m.Prices)),
+	)
+	if created != nil {
+		m.Created = time.Unix(int64(*created)*86400, 0).UTC()
+	}
+	seen := map[Deployment]bool{}
+	for i := range m.Deployments {
+		p := &m.Deployments[i]
+		if p.Model == "" {
+			p.Model = m.Name
+		}
+		if seen[*p] && p.Upstream != "" {
+			d.faultAt(n.Line, fmt.Sprintf("%s.deployments[%d]", n.path, i), "is the same as an earlier deployment of this model")
+		}
+		seen[*p] = true
+	}
+}
+
+func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
+	d.sequence(list, maxDeployments, func(_ int, n node) {
+		var p Deployment
+		d.mapping(n,
+			required("upstream", func(n node) {
+				d.text(&p.Upstream, maxNameBytes, nil, "")(n)
+				if _, known := upstreams[p.Upstream]; p.Upstream != "" && upstreams != nil && !known {
+					d.fault(n, "there is no upstream named %s", quote(p.Upstream))
+				}
+			}),
+			optional("model", d.text(&p.Model, maxModelBytes, nil, "")),
+		)
+		*into = append(*into, p)
+	})
+}
+
+func (d *decoder) prices(into *[]metering.Price) reader {
+	return func(list node) {
+		d.sequence(list, maxPrices, func(i int, n node) {
+			var p metering.Price
+			cached, dated := false, false
+			ok := d.mapping(n,
+				required("from", func(n node) {
+					d.day(&p.From)(n)
+					dated = true
+				}),
+				required("input_per_million", d.price(&p.InputPerMillion)),
+				optional("cached_input_per_million", func(n node) {
+					d.price(&p.CachedInputPerMillion)(n)
+					cached = true
+				}),
+				required("output_per_million", d.price(&p.OutputPerMillion)),
+			)
+			if !cached {
+				p.CachedInputPerMillion = p.InputPerMillion
+			}
+			if prices := *into; ok && dated && len(prices) > 0 && p.From <= prices[len(prices)-1].From {
+				d.fault(node{n.Node, join(n.path, "from")}, "must be later than the date of the price before it, %s", prices[len(prices)-1].From)
+			}
+			*into = append(*into, p)
+		})
+	}
+}
+
+// price reads a decimal in quotes. A bare number is refused: to other YAML tools it is a binary fraction.
+func (d *decoder) price(into *metering.Amount) reader {
+	return func(n node) {
+		if n.ShortTag() == "!!float" || n.ShortTag() == "!!int" {
+			d.fault(n, "must be in quotes, so that it stays exact: %q", n.Value)
+			return
+		}
+		text, ok := d.scalar(n, `a decimal in quotes such as "0.15"`, "!!str")
+		if !ok {
+			return
+		}
+		amount, err := metering.ParseAmount(text)
+		if err != nil || !priceForm.MatchString(text) {
+			d.fault(n, `%s is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`, quote(text))
+			return
+		}
+		*into = amount
+	}
+}

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"crypto/x509"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxSecretBytes bounds a file that holds a secret, maxCABytes one that holds certificates.
+const (
+	maxSecretBytes = 64 << 10
+	maxCABytes     = 1 << 20
+)
+
+const secretForm = "must be a reference: {env: NAME} or {file: PATH}"
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+
+// secret reads a reference and the secret behind it, at least minimum characters. No fault repeats what is written at
+// this place or behind it, as it may be the secret itself.
+func (d *decoder) secret(into *Secret, minimum int) reader {
+	return func(n node) {
+		if !d.usable(n) {
+			return
+		}
+		if n.Kind != yaml.MappingNode {
+			d.fault(n, "a secret is not written into this file; it "+secretForm)
+			return
+		}
+		if len(n.Content) != 2 || find([]setting{{key: "env"}, {key: "file"}}, n.Content[0].Value) == nil {
+			d.fault(n, secretForm)
+			return
+		}
+		at := node{n.Content[1], join(n.path, n.Content[0].Value)}
+		ref, ok := d.scalar(at, "text", "!!str")
+		if !ok {
+			return
+		}
+		read := d.secretFromEnv
+		if n.Content[0].Value == "file" {
+			read = d.secretFromFile
+		}
+		text, ok := read(at, ref)
+		switch {
+		case !ok:
+		case text == "":
+			d.fault(at, "the secret is empty")
+		case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+			d.fault(at, "the secret contains spaces or characters other than ASCII")
+		case len(text) < minimum:
+			d.fault(at, "the secret has %d characters; at least %d are required", len(text), minimum)
+		default:
+			*into = NewSecret(text)
+		}
+	}
+}
+
+func (d *decoder) secretFromEnv(n node, name string) (string, bool) {
+	if !envName.MatchString(name) {
+		d.fault(n, "is not the name of an environment variable")
+		return "", false
+	}
+	text, ok := d.lookup(name)
+	if !ok {
+		d.fault(n, "environment variable %s is not set", name)
+		return "", false
+	}
+	return text, true
+}
+
+// secretFromFile reads the file and takes the line end away that editors and echo leave.
+func (d *decoder) secretFromFile(n node, name string) (string, bool) {
+	text, ok := d.referred(n, name, maxSecretBytes)
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), ok
+}
+
+// referred reads a file that the configuration names.
+func (d *decoder) referred(n node, name string, limit int64) ([]byte, bool) {
+	path, err := d.relative(name)
+	var text []byte
+	if err == nil {
+		text, err = readBounded(path, limit)
+	}
+	if err != nil {
+		d.fault(n, "%s cannot be read: %s", quote(name), plain(err))
+		return nil, false
+	}
+	return text, true
+}
+
+// certificates reads a PEM file of certificates.
+func (d *decoder) certificates(into **x509.CertPool) reader {
+	return func(n node) {
+		name, ok := d.scalar(n, "a path", "!!str")
+		if !ok {
+			return
+		}
+		text, ok := d.referred(n, name, maxCABytes)
+		if !ok {
+			return
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(text) {
+			d.fault(n, "%s holds no PEM certificate", quote(name))
+			return
+		}
+		*into = pool
+	}
+}
+
+// folder reads a path and makes it absolute.
+func (d *decoder) folder(into *string) reader {
+	return func(n node) {
+		var name string
+		d.text(&name, 4096, nil, "")(n)
+		if name == "" {
+			return
+		}
+		path, err := d.relative(name)
+		if err != nil {
+			d.fault(n, "%s", err)
+			return
+		}
+		*into = path
+	}
+}

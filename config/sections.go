@@ -1,0 +1,95 @@
+package config
+
+import (
+	"regexp"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	minAdminTokenBytes = 16
+	maxFloorBytes      = 1 << 50
+	maxDuration        = 24 * time.Hour
+)
+
+var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
+
+// config reads the whole file. Upstreams are read before models and stream before upstreams, whatever their order in
+// the file, as the later ones refer to the earlier ones.
+func (d *decoder) config(c *Config, root *yaml.Node) {
+	var upstreams, models *node
+	keep := func(into **node) reader { return func(n node) { *into = &n } }
+	d.mapping(node{root, ""},
+		optional("listen", d.address(&c.Listen)),
+		required("data", d.folder(&c.Data)),
+		optional("free_space_floor", d.size(&c.FreeSpaceFloorBytes, 0, maxFloorBytes)),
+		optional("billing", d.billing(&c.Billing)),
+		required("admin", d.admin(&c.Admin)),
+		optional("keys", d.keys(&c.Keys)),
+		optional("limits", d.limits(&c.Limits)),
+		optional("stream", d.stream(&c.Stream)),
+		optional("shutdown", d.shutdown(&c.Shutdown)),
+		optional("log", d.log(&c.Log)),
+		required("upstreams", keep(&upstreams)),
+		required("models", keep(&models)),
+	)
+	var named names
+	if upstreams != nil {
+		named = d.upstreams(c, *upstreams)
+	}
+	if models != nil {
+		d.models(c, *models, named)
+	}
+}
+
+func (d *decoder) billing(into *Billing) reader {
+	return func(n node) {
+		d.mapping(n,
+			optional("time_zone", d.zone(&into.TimeZone)),
+			optional("currency", d.text(&into.Currency, 16, currencyForm, "a currency code such as EUR")),
+		)
+	}
+}
+
+func (d *decoder) admin(into *Admin) reader {
+	return func(n node) {
+		d.mapping(n, required("token", d.secret(&into.Token, minAdminTokenBytes)))
+	}
+}
+
+func (d *decoder) keys(into *Keys) reader {
+	return func(n node) { d.mapping(n, optional("pepper", d.flag(&into.Pepper))) }
+}
+
+func (d *decoder) limits(into *Limits) reader {
+	return func(n node) {
+		d.mapping(n,
+			optional("body", d.size(&into.BodyBytes, 1<<10, 1<<30)),
+			optional("header", d.size(&into.HeaderBytes, 4<<10, 1<<20)),
+			optional("event", d.size(&into.EventBytes, 64<<10, 1<<30)),
+			optional("answer", d.size(&into.AnswerBytes, 64<<10, 1<<30)),
+			optional("requests", count(d, &into.Requests, 0, 1_000_000)),
+		)
+	}
+}
+
+func (d *decoder) stream(into *Stream) reader {
+	return func(n node) {
+		d.mapping(n,
+			optional("heartbeat", d.duration(&into.Heartbeat, time.Second, time.Hour)),
+			optional("idle_timeout", d.duration(&into.IdleTimeout, time.Second, maxDuration)),
+			optional("write_timeout", d.duration(&into.WriteTimeout, time.Second, time.Hour)),
+			optional("drain_timeout", d.duration(&into.DrainTimeout, time.Second, time.Hour)),
+			optional("drain_tokens", count(d, &into.DrainTokens, 1, 100_000_000)),
+		)
+	}
+}
+
+func (d *decoder) shutdown(into *Shutdown) reader {
+	return func(n node) { d.mapping(n, optional("grace", d.duration(&into.Grace, 0, maxDuration))) }
+}
+
+func (d *decoder) log(into *Log) reader {
+	return func(n node) { d.mapping(n, optional("level", d.level(&into.Level))) }
+}

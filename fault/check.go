@@ -1,0 +1,53 @@
+package fault
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxNameRunes bounds names that people give.
+	maxNameRunes = 100
+	// MaxModelBytes bounds the name of a model.
+	MaxModelBytes = 255
+	// maxModels bounds a list of models.
+	maxModels = 200
+)
+
+// Name returns a name that a person gave without space around it, or says what is wrong with it.
+func Name(field, s string) (string, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return "", New(Invalid, field, "must not be empty")
+	case !utf8.ValidString(s):
+		return "", New(Invalid, field, "must be UTF-8")
+	case utf8.RuneCountInString(s) > maxNameRunes:
+		return "", New(Invalid, field, "must have at most %d characters", maxNameRunes)
+	case strings.ContainsFunc(s, unprintable):
+		return "", New(Invalid, field, "must not contain control characters")
+	}
+	return s, nil
+}
+
+func unprintable(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+
+// Models checks a list of names of models and returns it without repetitions.
+func Models(field string, names []string) ([]string, error) {
+	if len(names) > maxModels {
+		return nil, New(Invalid, field, "must have at most %d entries", maxModels)
+	}
+	seen := make(map[string]bool, len(names))
+	var out []string
+	for _, n := range names {
+		if n == "" || len(n) > MaxModelBytes || strings.ContainsFunc(n, unprintable) {
+			return nil, New(Invalid, field, "%q is not the name of a model", n)
+		}
+		if !seen[n] {
+			seen[n] = true
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}

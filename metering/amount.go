@@ -1,0 +1,76 @@
+package metering
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+)
+
+const (
+	// amountDigits is the precision of an Amount: prices have at most priceDigits decimals, and a token costs a
+	// millionth of a price, so that every charge is exact.
+	amountDigits = 18
+	priceDigits  = 12
+	// maxAmountChars bounds the text of an amount.
+	maxAmountChars = 40
+)
+
+var (
+	oneUnit    = new(big.Int).Exp(big.NewInt(10), big.NewInt(amountDigits), nil)
+	perMillion = big.NewInt(1_000_000)
+)
+
+// Amount is an exact, non-negative amount of money, in the currency kept beside it. The zero Amount is nothing.
+type Amount struct {
+	units *big.Int // of 10^-18; never changed; nil is 0
+}
+
+func (a Amount) int() *big.Int {
+	if a.units == nil {
+		return new(big.Int)
+	}
+	return a.units
+}
+
+// ParseAmount reads a decimal such as "0.15", with at most twelve decimals. There is no sign and no exponent.
+func ParseAmount(s string) (Amount, error) {
+	whole, fraction, point := strings.Cut(s, ".")
+	if len(s) > maxAmountChars || whole == "" || point && fraction == "" || len(fraction) > priceDigits ||
+		!digitsOnly(whole) || !digitsOnly(fraction) {
+		return Amount{}, fmt.Errorf("%.50q is not an amount such as \"0.15\" (at most %d decimals)", s, priceDigits)
+	}
+	units, _ := new(big.Int).SetString(whole+fraction+strings.Repeat("0", amountDigits-len(fraction)), 10)
+	return Amount{units}, nil
+}
+
+func digitsOnly(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// String returns the exact decimal, with two decimals at least.
+func (a Amount) String() string {
+	whole, rest := new(big.Int).QuoRem(a.int(), oneUnit, new(big.Int))
+	fraction := fmt.Sprintf("%0*s", amountDigits, rest.String())
+	fraction = strings.TrimRight(fraction, "0")
+	for len(fraction) < 2 {
+		fraction += "0"
+	}
+	return whole.String() + "." + fraction
+}
+
+// MarshalText gives the exact decimal.
+func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// Add returns a + b.
+func (a Amount) Add(b Amount) Amount { return Amount{new(big.Int).Add(a.int(), b.int())} }
+
+// Cmp returns -1, 0 or +1 as a is less than, equal to or greater than b.
+func (a Amount) Cmp(b Amount) int { return a.int().Cmp(b.int()) }
+
+// IsZero says whether it is nothing.
+func (a Amount) IsZero() bool { return a.int().Sign() == 0 }
+
+// forTokens returns what that many tokens cost at the price a for a million. Prices have at most twelve decimals, so
+// that the division leaves no rest.
+func (a Amount) forTokens(n int64) Amount {
+	units := new(big.Int).Mul(a.int(), big.NewInt(n))
+	return Amount{units.Quo(units, perMillion)}
+}

@@ -1,0 +1,243 @@
+package portal_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/gofiber/fiber/v2"
+
+	"llmhub/identity"
+	"llmhub/metering"
+	"llmhub/portal"
+	"llmhub/store"
+	"llmhub/store/local"
+	"llmhub/subscription"
+)
+
+const adminToken = "a-token-of-some-length"
+
+type token string
+
+func (t token) Reveal() string { return string(t) }
+
+// fixture is a management API on a real listener over a real store.
+type fixture struct {
+	t      *testing.T
+	url    string
+	store  *local.Store
+	source store.Source
+	seq    uint64
+	log    *lockedBuffer
+	now    time.Time
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Still October in UTC, already November in Berlin.
+	f := &fixture{t: t, log: &lockedBuffer{}, now: time.Date(2026, 10, 31, 23, 30, 0, 0, time.UTC)}
+	f.store, err = local.Open(t.TempDir(), local.Options{Location: berlin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.store.Close() })
+	now := func() time.Time { return f.now }
+	hasher := subscription.NewHasher(nil)
+	gate := subscription.NewGate(hasher)
+	f.follow(gate)
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	portal.New(portal.Options{
+		Service:  subscription.NewService(f.store, hasher, gate, now),
+		Tenants:  identity.NewTenants(f.store),
+		Ledger:   f.store,
+		Prices:   func() metering.PriceList { return testPrices(t) },
+		Location: berlin, Currency: "EUR", AdminToken: token(adminToken), Now: now,
+		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
+	}).Register(app)
+	f.serve(app)
+	if f.source, err = f.store.NewSource(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// follow keeps the gate up to date until the test ends.
+func (f *fixture) follow(gate *subscription.Gate) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- gate.Run(ctx, f.store) }()
+	f.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrClosed) {
+			f.t.Errorf("gate: %v", err)
+		}
+	})
+	<-gate.Ready()
+}
+
+func (f *fixture) serve(app *fiber.App) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- app.Listener(ln) }()
+	f.t.Cleanup(func() {
+		if err := errors.Join(app.ShutdownWithTimeout(5*time.Second), <-served); err != nil {
+			f.t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	f.url = "http://" + ln.Addr().String() + "/api/v1"
+}
+
+// testPrices has a price for one model, which changes within November.
+func testPrices(t *testing.T) metering.PriceList {
+	price := func(from, input, cached, output string) metering.Price {
+		day, err := store.ParseDay(from)
+		in, err1 := metering.ParseAmount(input)
+		ca, err2 := metering.ParseAmount(cached)
+		out, err3 := metering.ParseAmount(output)
+		if err := errors.Join(err, err1, err2, err3); err != nil {
+			t.Error(err)
+		}
+		return metering.Price{From: day, InputPerMillion: in, CachedInputPerMillion: ca, OutputPerMillion: out}
+	}
+	return metering.PriceList{"m1": {price("2026-01-01", "1", "0.5", "2"), price("2026-11-10", "10", "5", "20")}}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+// into decodes the body.
+func (a answer) into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.text), v); err != nil {
+		t.Fatalf("%v in %s", err, a.text)
+	}
+}
+
+func (f *fixture) do(method, path, body string, header ...string) answer {
+	f.t.Helper()
+	req, err := http.NewRequest(method, f.url+path, strings.NewReader(body))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+adminToken)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(text)}
+}
+
+// must does a request that has to succeed with the status and decodes the answer.
+func (f *fixture) must(status int, method, path, body string) map[string]any {
+	f.t.Helper()
+	a := f.do(method, path, body)
+	if a.status != status {
+		f.t.Fatalf("%s %s %s: %d %s", method, path, body, a.status, a.text)
+	}
+	var v map[string]any
+	a.into(f.t, &v)
+	return v
+}
+
+// create makes something and returns its ID.
+func (f *fixture) create(path, body string) string {
+	f.t.Helper()
+	return f.must(http.StatusCreated, http.MethodPost, path, body)["id"].(string)
+}
+
+// key makes a tenant, a subscription and a key and returns their IDs.
+func (f *fixture) key(name string) (tenant, sub, key string) {
+	f.t.Helper()
+	tenant = f.create("/tenants", `{"name":"Tenant of `+name+`"}`)
+	sub = f.create("/subscriptions", `{"tenant_id":"`+tenant+`","product_id":"llm-hub"}`)
+	return tenant, sub, f.create("/keys", `{"subscription_id":"`+sub+`","name":"`+name+`"}`)
+}
+
+// commit puts events into the ledger and gives them IDs.
+func (f *fixture) commit(events ...store.Event) {
+	f.t.Helper()
+	f.seq++
+	for i := range events {
+		events[i].ID = store.NewRequestID(f.source, f.seq<<10|uint64(i+1))
+		events[i].Deployment = "up/m"
+		if events[i].Provenance == 0 {
+			events[i].Provenance = store.FromUpstream
+		}
+	}
+	if err := f.store.Commit(f.t.Context(), store.Batch{Source: f.source, Seq: f.seq, Events: events}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// isError insists on an error of the given status and code, with a request ID that the header repeats.
+func (a answer) isError(t *testing.T, status int, code string) string {
+	t.Helper()
+	var body struct {
+		Error struct {
+			Code      string `json:"code"`
+			Message   string `json:"message"`
+			RequestID string `json:"request_id"`
+		} `json:"error"`
+	}
+	a.into(t, &body)
+	if a.status != status || body.Error.Code != code || body.Error.Message == "" {
+		t.Errorf("got %d %s, want %d %s", a.status, a.text, status, code)
+	}
+	if id := a.header.Get("X-Request-Id"); id == "" || id != body.Error.RequestID {
+		t.Errorf("request ID %q in the header, %q in the body", id, body.Error.RequestID)
+	}
+	if a.header.Get("Cache-Control") != "no-store" {
+		t.Error("an error may be cached")
+	}
+	return body.Error.Message
+}

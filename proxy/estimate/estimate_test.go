@@ -1,0 +1,202 @@
+package estimate
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tiktoken-go/tokenizer"
+)
+
+func TestCount(t *testing.T) {
+	c := New(1)
+	defer c.Close()
+	for _, x := range []struct {
+		texts []string
+		want  int64
+	}{
+		{nil, 0},
+		{[]string{""}, 0},
+		{[]string{"hello world"}, 2},
+		{[]string{"hello", " world"}, 2},
+		{[]string{"hello world", "hello world"}, 4},
+		{[]string{"Grüße aus Köln"}, 5},
+	} {
+		var texts [][]byte
+		for _, s := range x.texts {
+			texts = append(texts, []byte(s))
+		}
+		if got := c.Count(context.Background(), texts...); got != x.want {
+			t.Errorf("%q: %d tokens, want %d", x.texts, got, x.want)
+		}
+	}
+}
+
+// TestPiecesCountAsOne checks that cutting a long text into pieces does not change its count, where it has words.
+func TestPiecesCountAsOne(t *testing.T) {
+	codec, err := tokenizer.Get(tokenizer.O200kBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("Many writers share one sync of the log.\nEach waits for the batch, not for its own write: größer, 漢字!\n\n", 500)
+	want, err := codec.Count(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(1)
+	defer c.Close()
+	if got := c.Count(context.Background(), []byte(text)); got != int64(want) {
+		t.Errorf("%d tokens in pieces, %d at once", got, want)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, text := range []string{
+		strings.Repeat("a", 3*pieceSize), strings.Repeat("é", 3*pieceSize), strings.Repeat("😀", pieceSize), strings.Repeat("\x80", 3*pieceSize),
+		strings.Repeat(" ", 3*pieceSize), strings.Repeat("ab ", pieceSize), "short",
+	} {
+		for rest := []byte(text); len(rest) > 0; {
+			n := cut(rest)
+			if n < 1 || n > pieceSize || n > len(rest) {
+				t.Fatalf("%.10q: a piece of %d bytes of %d", text, n, len(rest))
+			}
+			if n < len(rest) && bytes.HasPrefix([]byte(text), []byte("😀")) && n%4 != 0 {
+				t.Fatalf("%.10q: torn within a character at %d", text, n)
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+func TestBeyondTheBoundIsByLength(t *testing.T) {
+	c := New(1)
+	defer c.Close()
+	text := bytes.Repeat([]byte("hello world "), maxText/12+1)[:maxText]
+	within := c.Count(context.Background(), text)
+	beyond := c.Count(context.Background(), text, bytes.Repeat([]byte("hello world "), 1000))
+	if beyond-within != 12_000/bytesPerToken {
+		t.Errorf("12,000 bytes beyond the bound count %d tokens, want %d", beyond-within, 12_000/bytesPerToken)
+	}
+}
+
+func TestCancelledAndClosedCountByLength(t *testing.T) {
+	text := []byte("hello world")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	c := New(1)
+	if got := c.Count(ctx, text, text); got != 6 {
+		t.Errorf("cancelled: %d tokens, want 6", got)
+	}
+	c.Close()
+	c.Close()
+	if got := c.Count(context.Background(), text); got != 3 {
+		t.Errorf("closed: %d tokens, want 3", got)
+	}
+}
+
+// TestSlots checks that a count waits while all slots are taken, and gives up waiting when its context ends.
+func TestSlots(t *testing.T) {
+	c := New(1)
+	c.slots <- struct{}{}
+	ctx, cancel := context.WithCancel(context.Background())
+	counted := make(chan int64)
+	go func() { counted <- c.Count(ctx, []byte("hello world")) }()
+	select {
+	case <-counted:
+		t.Fatal("counted without a slot")
+	default:
+	}
+	cancel()
+	if got := <-counted; got != 3 {
+		t.Errorf("%d tokens, want 3 by length", got)
+	}
+	closed := make(chan struct{})
+	go func() { c.Close(); close(closed) }()
+	<-c.closed
+	select {
+	case <-closed:
+		t.Fatal("Close did not wait for the slot")
+	default:
+	}
+	<-c.slots
+	<-closed
+}
+
+func TestConcurrentCounts(t *testing.T) {
+	c := New(2)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if got := c.Count(context.Background(), []byte("hello world")); got != 2 {
+				t.Errorf("%d tokens, want 2", got)
+			}
+		})
+	}
+	group.Wait()
+	c.Close()
+}
+
+// hostile texts are such as make tokenizers slow.
+var hostile = map[string]string{
+	"letter":      strings.Repeat("a", maxText),
+	"capitals":    strings.Repeat("A", maxText),
+	"spaces":      strings.Repeat(" ", maxText),
+	"line ends":   strings.Repeat("\n", maxText),
+	"mixed space": strings.Repeat(" \n\t", maxText/3),
+	"apostrophes": strings.Repeat("'s", maxText/2),
+	"marks":       strings.Repeat("\u0301", maxText/2),
+	"punctuation": strings.Repeat("!/", maxText/2),
+	"not UTF-8":   strings.Repeat("\xff\xc3", maxText/2),
+	"digits":      strings.Repeat("7", maxText),
+	"random":      noise(),
+}
+
+func noise() string {
+	b := make([]byte, maxText)
+	x := uint32(1)
+	for i := range b {
+		x = x*1664525 + 1013904223
+		b[i] = byte(x >> 24)
+	}
+	return string(b)
+}
+
+// TestHostile counts texts that are as long as is tokenized; that it comes to an end is the test.
+func TestHostile(t *testing.T) {
+	c := New(1)
+	defer c.Close()
+	for name, text := range hostile {
+		if got := c.Count(context.Background(), []byte(text)); got < 1 || got > 2*maxText {
+			t.Errorf("%s: %d tokens", name, got)
+		}
+	}
+}
+
+func BenchmarkHostile(b *testing.B) {
+	c := New(1)
+	for name, text := range hostile {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				c.Count(context.Background(), []byte(text))
+			}
+		})
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	c := New(1)
+	text := []byte(strings.Repeat("Many writers share one sync of the log. Each waits for the batch, not for its own write. ", 25))
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		c.Count(context.Background(), text)
+	}
+}
+
+func BenchmarkFirst(b *testing.B) {
+	b.ReportAllocs()
+	c := New(1)
+	c.Count(context.Background(), []byte("a"))
+}

@@ -1,0 +1,174 @@
+package proxy
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"llmhub/metering"
+	"llmhub/proxy/openai"
+	"llmhub/proxy/upstream"
+	"llmhub/store"
+	"llmhub/subscription"
+)
+
+// exchange is one request under way, from its admission to its settlement. The goroutine of the client's connection
+// owns it; cutWith and watch come from others.
+type exchange struct {
+	p          *Proxy
+	id         store.RequestID
+	name       string // the ID in the form that clients see
+	endpoint   *endpoint
+	arrived    time.Time
+	client     net.Conn
+	grant      *subscription.Grant
+	model      *Model
+	deployment atomic.Pointer[Deployment]
+	request    openai.Request
+	body       []byte // what was sent upstream, for estimates
+	entry      *metering.Entry
+	meter      openai.Meter
+
+	call  atomic.Pointer[upstream.Call]
+	cut   atomic.Pointer[openai.Error] // why the answer is broken off
+	left  atomic.Int64                 // when the client was found gone, in Unix nanoseconds
+	ended bool                         // the record has been made, or is not to be
+
+	answered bool          // a whole answer has come
+	failure  *openai.Error // what the model server did wrong in mid-answer
+
+	upstreamTime time.Duration // spent waiting for the model server before the answer began
+	commitTime   time.Duration // spent waiting for the record to be durable
+
+	prev, next *exchange // in liveList
+}
+
+// policy returns what happens upstream when the client leaves.
+func (x *exchange) policy() Policy {
+	if d := x.deployment.Load(); d != nil {
+		return d.OnDisconnect
+	}
+	return Cancel
+}
+
+// idle returns how long the model server may be silent.
+func (x *exchange) idle() time.Duration {
+	if d := x.deployment.Load(); d != nil && d.Idle > 0 {
+		return d.Idle
+	}
+	return x.p.Limits.Idle
+}
+
+// interrupt wakes whoever waits for the model server.
+func (x *exchange) interrupt() {
+	if c := x.call.Load(); c != nil {
+		c.Interrupt()
+	}
+}
+
+// cutWith breaks the answer off with an error.
+func (x *exchange) cutWith(e *openai.Error) {
+	if !x.cut.CompareAndSwap(nil, e) {
+		return
+	}
+	x.interrupt()
+	// A client that does not read must not hold up the end.
+	_ = x.client.SetWriteDeadline(time.Now().Add(5 * time.Second))
+}
+
+// gone says whether the client has been found to have left.
+func (x *exchange) gone() bool { return x.left.Load() != 0 }
+
+// broken returns the error for a call that ended with err: the reason for which it was interrupted, if it was.
+func (x *exchange) broken(err error) *openai.Error {
+	if e := x.cut.Load(); e != nil {
+		return e
+	}
+	if x.gone() {
+		return errClientLeft
+	}
+	return callError(err)
+}
+
+// admit makes an exchange of a request, or says why it is refused.
+func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *openai.Error) {
+	now := time.Now()
+	x := &exchange{p: p, id: p.Recorder.NewID(), endpoint: ep, arrived: now, client: ctx.Conn()}
+	x.name = x.id.String()
+	revocations := p.Gate.Revocations()
+	grant, refusal := p.authenticate(ctx, now)
+	if refusal != nil {
+		return x, refusal
+	}
+	x.grant = grant
+	if p.draining.Load() {
+		return x, errShutdown
+	}
+	if limit := p.Limits.Requests; limit > 0 && p.live.count() >= limit {
+		return x, errBusy
+	}
+	if refusal := x.read(ctx); refusal != nil {
+		return x, refusal
+	}
+	entry, err := p.Recorder.Begin(metering.Begun{
+		ID: x.id, Key: grant.KeyID, Model: x.model.Name, Deployment: x.model.Deployments[0].Name(),
+		RequestBytes: int64(len(ctx.Request.Body())), Arrived: now,
+	})
+	if err != nil {
+		return x, beginError(err)
+	}
+	x.entry = entry
+	p.live.add(x)
+	// A key that was revoked before it could be found among the live ones is met here.
+	if p.Gate.Revocations() != revocations {
+		if _, refusal := p.authenticate(ctx, now); refusal != nil {
+			x.void()
+			return x, refusal
+		}
+	}
+	return x, nil
+}
+
+// read takes from the request what the gateway must know.
+func (x *exchange) read(ctx *fasthttp.RequestCtx) *openai.Error {
+	if refusal := checkContentType(&ctx.Request.Header); refusal != nil {
+		return refusal
+	}
+	request, err := openai.Peek(ctx.Request.Body())
+	if err != nil {
+		return badRequest(err)
+	}
+	x.request = request
+	model := x.p.routes.Load().models[string(request.Model)]
+	if model == nil || !x.grant.Allows(model.Name) {
+		return modelNotFound(string(request.Model))
+	}
+	x.model = model
+	if request.Stream && !x.endpoint.streams {
+		return &openai.Error{
+			Status: fasthttp.StatusBadRequest, Type: "invalid_request_error", Param: "stream",
+			Message: "This endpoint does not stream; leave stream out.",
+		}
+	}
+	return nil
+}
+
+// void ends the exchange without a record: nothing was delivered.
+func (x *exchange) void() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.entry.Void()
+	x.leave()
+}
+
+// leave takes the exchange out of the live ones and lets go of what it holds.
+func (x *exchange) leave() {
+	x.p.live.remove(x)
+	if c := x.call.Load(); c != nil {
+		c.Close()
+	}
+}

@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"llmhub/proxy/socket"
+)
+
+// liveList holds the requests under way.
+type liveList struct {
+	mu   sync.Mutex
+	head exchange // of a ring
+	n    int
+	idle chan struct{} // closed when n falls to 0, if somebody waits
+}
+
+func (l *liveList) init() { l.head.prev, l.head.next = &l.head, &l.head }
+
+func (l *liveList) add(x *exchange) {
+	l.mu.Lock()
+	x.prev, x.next = l.head.prev, &l.head
+	x.prev.next, l.head.prev = x, x
+	l.n++
+	l.mu.Unlock()
+}
+
+func (l *liveList) remove(x *exchange) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x.prev.next, x.next.prev = x.next, x.prev
+	x.prev, x.next = nil, nil
+	l.n--
+	if l.n == 0 && l.idle != nil {
+		close(l.idle)
+		l.idle = nil
+	}
+}
+
+func (l *liveList) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n
+}
+
+// each calls f for every request under way. f must not block nor come back to the list.
+func (l *liveList) each(f func(*exchange)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for x := l.head.next; x != &l.head; x = x.next {
+		f(x)
+	}
+}
+
+// wait waits until nothing is under way, and says whether that came before ctx ended.
+func (l *liveList) wait(ctx context.Context) bool {
+	for {
+		l.mu.Lock()
+		if l.n == 0 {
+			l.mu.Unlock()
+			return true
+		}
+		if l.idle == nil {
+			l.idle = make(chan struct{})
+		}
+		idle := l.idle
+		l.mu.Unlock()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// watcher looks whether the clients of requests under way are still there, since fasthttp does not tell before a
+// write fails. One goroutine serves all.
+type watcher struct {
+	stop, done chan struct{}
+}
+
+func (w *watcher) start(p *Proxy) {
+	w.stop, w.done = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(w.done)
+		t := time.NewTicker(p.Limits.Watch)
+		defer t.Stop()
+		for {
+			select {
+			case now := <-t.C:
+				p.live.each(func(x *exchange) { x.watch(now) })
+			case <-w.stop:
+				return
+			}
+		}
+	}()
+}
+
+func (w *watcher) close() {
+	close(w.stop)
+	<-w.done
+}
+
+// watch notes whether the client has left, and interrupts the call upstream when that is to end.
+func (x *exchange) watch(now time.Time) {
+	if now.Sub(x.arrived) < x.p.Limits.Watch {
+		return
+	}
+	left := x.left.Load()
+	if left == 0 {
+		if socket.Look(x.client) != socket.Closed {
+			return
+		}
+		left = now.UnixNano()
+		x.left.Store(left)
+	}
+	if x.policy() == Cancel || now.UnixNano()-left > int64(x.p.Limits.Drain) {
+		x.interrupt()
+	}
+}

@@ -1,0 +1,75 @@
+package openai
+
+import (
+	"net/http"
+	"time"
+)
+
+// The types of errors callers see.
+const (
+	TypeInvalidRequest = "invalid_request_error"
+	TypeAuthentication = "authentication_error"
+	TypePermission     = "permission_error"
+	TypeNotFound       = "not_found_error"
+	TypeRateLimit      = "rate_limit_error"
+	TypeAPI            = "api_error"
+)
+
+// Error is an answer to the caller in OpenAI's shape. All of its text is for the caller's eyes.
+type Error struct {
+	// Status is the HTTP status.
+	Status int
+	// Message is a sentence for people.
+	Message string
+	// Type is the family of the error, such as TypeInvalidRequest.
+	Type string
+	// Code is for programs, such as "model_not_found"; null on the wire when empty.
+	Code string
+	// Param names the request member at fault; null on the wire when empty.
+	Param string
+	// RetryAfter says when to try again; 0 says nothing.
+	RetryAfter time.Duration
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// AppendJSON appends {"error":{...}}. The message ends with the request's id, which is also a member of its own.
+func (e *Error) AppendJSON(dst []byte, requestID string) []byte {
+	message := e.Message
+	if requestID != "" {
+		message += " (request id: " + requestID + ")"
+	}
+	dst = append(dst, `{"error":{"message":`...)
+	dst = appendQuoted(dst, message)
+	dst = append(dst, `,"type":`...)
+	dst = appendQuoted(dst, e.Type)
+	dst = append(dst, `,"param":`...)
+	dst = appendNullable(dst, e.Param)
+	dst = append(dst, `,"code":`...)
+	dst = appendNullable(dst, e.Code)
+	if requestID != "" {
+		dst = append(dst, `,"request_id":`...)
+		dst = appendQuoted(dst, requestID)
+	}
+	return append(dst, "}}"...)
+}
+
+// AppendEvent appends the error as an event of a stream that has already begun.
+func (e *Error) AppendEvent(dst []byte, requestID string) []byte {
+	dst = append(dst, "data: "...)
+	dst = e.AppendJSON(dst, requestID)
+	return append(dst, "\n\n"...)
+}
+
+func appendNullable(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, "null"...)
+	}
+	return appendQuoted(dst, s)
+}
+
+// badRequest is the answer to a request that cannot be understood.
+func badRequest(param, message string) *Error {
+	return &Error{Status: http.StatusBadRequest, Type: TypeInvalidRequest, Param: param, Message: message}
+}

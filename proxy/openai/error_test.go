@@ -1,0 +1,104 @@
+package openai
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestErrorShape(t *testing.T) {
+	e := &Error{Status: 404, Type: TypeNotFound, Code: "model_not_found", Message: "No \"such\"\nmodel \xff\x01."}
+	want := `{"error":{"message":"No \"such\"\nmodel ` + "\uFFFD" + `\u0001. (request id: req_1)","type":"not_found_error","param":null,"code":"model_not_found","request_id":"req_1"}}`
+	if got := string(e.AppendJSON([]byte("+"), "req_1")); got != "+"+want {
+		t.Errorf("got  %s\nwant +%s", got, want)
+	}
+	if got := string(e.AppendEvent(nil, "req_1")); got != "data: "+want+"\n\n" {
+		t.Errorf("event %q", got)
+	}
+	e = &Error{Type: TypeInvalidRequest, Param: "n", Message: "Bad."}
+	if got := string(e.AppendJSON(nil, "")); got != `{"error":{"message":"Bad.","type":"invalid_request_error","param":"n","code":null}}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestUpstreamError(t *testing.T) {
+	long := strings.Repeat("é", maxErrorText)
+	for _, c := range []struct {
+		name, body string
+		in         int
+		want       Error
+	}{
+		{"OpenAI", `{"error":{"message":"Bad n.","type":"invalid_request_error","param":"n","code":"integer_below_min"}}`, 400,
+			Error{Status: 400, Message: "Bad n.", Type: TypeInvalidRequest, Code: "integer_below_min", Param: "n"}},
+		{"text in error", `{"error":"model is loading"}`, 422, Error{Status: 422, Message: "model is loading", Type: TypeInvalidRequest}},
+		{"text in detail", `{"detail":"Not Found"}`, 404, Error{Status: 404, Message: "Not Found", Type: TypeNotFound}},
+		{"list in detail", `{"detail":[{"loc":["body","messages"],"msg":"field required","type":"value_error.missing"}]}`, 422,
+			Error{Status: 422, Message: "field required", Type: TypeInvalidRequest, Param: "messages"}},
+		{"message", `{"object":"error","message":"too long","type":"BadRequestError","param":null,"code":400}`, 400,
+			Error{Status: 400, Message: "too long", Type: "BadRequestError"}},
+		{"list", `[{"error":{"code":429,"message":"Slow down","status":"RESOURCE_EXHAUSTED"}}]`, 429, Error{Status: 429, Message: "Slow down", Type: TypeRateLimit}},
+		{"error in detail", `{"detail":{"error":{"message":"deep"}}}`, 409, Error{Status: 409, Message: "deep", Type: TypeInvalidRequest}},
+		{"text", "  nothing\tfor you\n", 418, Error{Status: 418, Message: "nothing for you", Type: TypeInvalidRequest}},
+		{"page", "<html><h1>404</h1></html>", 404, Error{Status: 404, Message: "The model server refused the request with status 404.", Type: TypeNotFound}},
+		{"nothing", "", 413, Error{Status: 413, Message: "The model server refused the request with status 413.", Type: TypeInvalidRequest}},
+		{"broken JSON", `{"error":{"mess`, 400, Error{Status: 400, Message: "The model server refused the request with status 400.", Type: TypeInvalidRequest}},
+		{"null", `{"error":null}`, 400, Error{Status: 400, Message: "The model server refused the request with status 400.", Type: TypeInvalidRequest}},
+		{"500", `{"error":{"message":"CUDA","type":"server_error"}}`, 500, Error{Status: 502, Message: "The model server failed: CUDA", Type: TypeAPI, Code: "upstream_error"}},
+		{"502 page", `<html>`, 502, Error{Status: 502, Message: "The model server failed.", Type: TypeAPI, Code: "upstream_error"}},
+		{"503", `{"message":"loading"}`, 503, Error{Status: 503, Message: "The model server is not available: loading", Type: TypeAPI, Code: "upstream_unavailable"}},
+		{"529", ``, 529, Error{Status: 503, Message: "The model server is not available.", Type: TypeAPI, Code: "upstream_unavailable"}},
+		{"504", ``, 504, Error{Status: 504, Message: "The model server timed out.", Type: TypeAPI, Code: "upstream_timeout"}},
+		{"408", ``, 408, Error{Status: 504, Message: "The model server timed out.", Type: TypeAPI, Code: "upstream_timeout"}},
+		{"redirect", ``, 302, Error{Status: 502, Message: "The model server failed.", Type: TypeAPI, Code: "upstream_error"}},
+		{"quota", `{"error":{"message":"check your plan and billing details","code":"insufficient_quota"}}`, 429,
+			Error{Status: 429, Message: "The model server takes no more requests from the gateway at the moment.", Type: TypeRateLimit, Code: "upstream_quota"}},
+		{"long", `{"error":{"message":"` + long + `"}}`, 400, Error{Status: 400, Message: long[:maxErrorText-2] + "…", Type: TypeInvalidRequest}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := *UpstreamError(c.in, []byte(c.body))
+			if c.name == "long" {
+				if len(got.Message) > maxErrorText+len("…") || !strings.HasSuffix(got.Message, "é…") {
+					t.Errorf("message of %d bytes ends in %q", len(got.Message), got.Message[len(got.Message)-8:])
+				}
+				return
+			}
+			if got != c.want {
+				t.Errorf("got  %+v\nwant %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestUpstreamErrorKeepsCredentials checks that nothing of what a server says about our key comes through.
+func TestUpstreamErrorKeepsCredentials(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+	}{
+		{401, `{"error":{"message":"Incorrect API key provided: sk-secret","code":"invalid_api_key"}}`},
+		{403, `sk-secret may not`}, {402, `{"detail":"sk-secret owes us"}`}, {407, `sk-secret`},
+		{400, `[{"error":{"code":400,"message":"API key not valid: sk-secret","status":"INVALID_ARGUMENT"}}]`},
+		{500, `{"error":"bad api_key sk-secret"}`},
+		{404, `{"error":{"message":"sk-secret","type":"authentication_error"}}`},
+	} {
+		e := UpstreamError(c.status, []byte(c.body))
+		if e.Status != 502 || e.Code != "upstream_auth" || e.Type != TypeAPI || strings.Contains(string(e.AppendJSON(nil, "")), "secret") {
+			t.Errorf("%d %s: got %+v", c.status, c.body, *e)
+		}
+	}
+}
+
+func FuzzUpstreamError(f *testing.F) {
+	for _, s := range []string{`{"error":{"message":"a","code":1}}`, `[{"error":"x"}]`, `{"detail":[{"loc":["a",1],"msg":"b"}]}`, "text \xff", `{"error":{"error":{"error":{"error":{}}}}}`} {
+		f.Add(400, []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		e := UpstreamError(status, body)
+		if e.Status < 400 || e.Status > 599 || e.Message == "" || e.Type == "" || len(e.Message) > maxErrorText+100 {
+			t.Fatalf("%d %q: %+v", status, body, *e)
+		}
+		if !json.Valid(e.AppendJSON(nil, "req")) {
+			t.Fatalf("%d %q: %s", status, body, e.AppendJSON(nil, "req"))
+		}
+	})
+}

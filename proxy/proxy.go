@@ -1,0 +1,230 @@
+// Package proxy is the data plane: it authenticates an application's request, sends it to a model server, passes the
+// answer on as it comes, and settles what it cost.
+//
+// It stores no prompt and no answer, never makes up an end that the model server did not send, and lets nothing that
+// looks finished leave before its usage is durable.
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"llmhub/metering"
+	"llmhub/proxy/upstream"
+	"llmhub/store"
+	"llmhub/subscription"
+)
+
+// Gate says which key may do what; it follows the store.
+type Gate interface {
+	// Authenticate returns what a key grants, or one of package subscription's errors.
+	Authenticate(key []byte, now time.Time) (*subscription.Grant, error)
+	// Revocations counts revocations. It grows before those who listen to them are called.
+	Revocations() uint64
+}
+
+// Estimator counts the tokens of texts.
+type Estimator interface {
+	Count(ctx context.Context, texts ...[]byte) int64
+}
+
+// Ledger is what the proxy reads of a store.Ledger.
+type Ledger interface {
+	Usage(ctx context.Context, q store.UsageQuery) ([]store.Sum, error)
+}
+
+// Limits bound what comes from outside. Zero values mean the defaults of DefaultLimits.
+type Limits struct {
+	// BodyBytes bounds a request's body.
+	BodyBytes int
+	// AnswerBytes bounds an answer that is not streamed.
+	AnswerBytes int
+	// EventBytes bounds one event of a stream.
+	EventBytes int
+	// Requests bounds the requests under way at once; 0 means no bound.
+	Requests int
+	// Heartbeat is the silence in a stream after which a comment is sent.
+	Heartbeat time.Duration
+	// Idle is how long a model server may be silent in an answer.
+	Idle time.Duration
+	// Write bounds each write to a client.
+	Write time.Duration
+	// Drain bounds how long an answer is read on after its client has left, for upstreams of that policy.
+	Drain time.Duration
+	// DrainEvents bounds the events that are read on.
+	DrainEvents int64
+	// Watch is the period of looking whether clients are still there.
+	Watch time.Duration
+}
+
+// DefaultLimits are the limits that apply where none are set.
+var DefaultLimits = Limits{
+	BodyBytes: 32 << 20, AnswerBytes: 64 << 20, EventBytes: 32 << 20,
+	Heartbeat: 15 * time.Second, Idle: 5 * time.Minute, Write: time.Minute,
+	Drain: time.Minute, DrainEvents: 16384, Watch: 500 * time.Millisecond,
+}
+
+// orElse puts v's default in its place where it is not set.
+func orElse[T int | int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+func (l *Limits) setDefaults() {
+	d := DefaultLimits
+	orElse(&l.BodyBytes, d.BodyBytes)
+	orElse(&l.AnswerBytes, d.AnswerBytes)
+	orElse(&l.EventBytes, d.EventBytes)
+	orElse(&l.Heartbeat, d.Heartbeat)
+	orElse(&l.Idle, d.Idle)
+	orElse(&l.Write, d.Write)
+	orElse(&l.Drain, d.Drain)
+	orElse(&l.DrainEvents, d.DrainEvents)
+	orElse(&l.Watch, d.Watch)
+}
+
+// Options are what a Proxy is made of; all but Limits and Logger are required.
+type Options struct {
+	Gate      Gate
+	Recorder  *metering.Recorder
+	Ledger    Ledger
+	Estimator Estimator
+	Metrics   *Metrics
+	// Location is the billing time zone.
+	Location *time.Location
+	Limits   Limits
+	Logger   *slog.Logger
+}
+
+// Policy says what happens upstream when a client leaves in mid-answer.
+type Policy string
+
+const (
+	// Cancel closes the connection to the model server and counts what was sent.
+	Cancel Policy = "cancel"
+	// Drain reads on to the model server's usage, within limits.
+	Drain Policy = "drain"
+)
+
+// Deployment is a model at a model server.
+type Deployment struct {
+	Client *upstream.Client
+	// Model is its name there.
+	Model string
+	// OnDisconnect is the policy for clients that leave.
+	OnDisconnect Policy
+	// AskUsage has streams asked for their usage.
+	AskUsage bool
+	// Idle is how long the model server may be silent in an answer; 0 means what Limits says.
+	Idle time.Duration
+
+	// rejectsUsage is set once the server has refused to be asked for usage.
+	rejectsUsage atomic.Bool
+}
+
+// Name returns the deployment's name in records: upstream/model.
+func (d *Deployment) Name() string { return d.Client.Name() + "/" + d.Model }
+
+// Model is a model as clients know it.
+type Model struct {
+	Name        string
+	OwnedBy     string
+	Created     time.Time
+	Deployments []*Deployment
+
+	metrics *modelMetrics
+}
+
+// Routes maps the names of models to what serves them. It is not changed once it is in use.
+type Routes struct {
+	models map[string]*Model
+	names  []string // in the order of the configuration
+}
+
+// NewRoutes returns routes to the given models.
+func NewRoutes(models []*Model) *Routes {
+	r := &Routes{models: make(map[string]*Model, len(models))}
+	for _, m := range models {
+		r.models[m.Name] = m
+		r.names = append(r.names, m.Name)
+	}
+	return r
+}
+
+// Proxy is the data plane. Close must be called after the listener has been closed.
+type Proxy struct {
+	Options
+	routes   atomic.Pointer[Routes]
+	live     liveList
+	draining atomic.Bool
+	watcher  watcher
+}
+
+// New returns a proxy without routes.
+func New(o Options) *Proxy {
+	o.Limits.setDefaults()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &Proxy{Options: o}
+	p.live.init()
+	p.routes.Store(NewRoutes(nil))
+	p.watcher.start(p)
+	return p
+}
+
+// SetRoutes replaces the routes for requests to come; those under way keep theirs.
+func (p *Proxy) SetRoutes(r *Routes) {
+	for _, m := range r.models {
+		m.metrics = p.Metrics.forModel(m.Name)
+	}
+	p.routes.Store(r)
+}
+
+// Register adds the endpoints to a router, the same under /v1 and /v2.
+func (p *Proxy) Register(router fiber.Router) {
+	for _, prefix := range []string{"/v1", "/v2"} {
+		g := router.Group(prefix)
+		for i := range endpoints {
+			g.Post(endpoints[i].path, p.forward(&endpoints[i]))
+		}
+		g.Get("/models", p.listModels)
+		g.Get("/models/*", p.getModel)
+		g.Get("/usage", p.usage)
+		g.Use(p.unknown)
+	}
+}
+
+// Drain refuses new requests, waits for those under way until ctx ends, and then cuts them.
+func (p *Proxy) Drain(ctx context.Context) {
+	p.draining.Store(true)
+	if p.live.wait(ctx) {
+		return
+	}
+	p.live.each(func(x *exchange) { x.cutWith(errShutdown) })
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if !p.live.wait(last) {
+		p.Logger.Error("requests still under way at shutdown", "count", p.live.count())
+	}
+}
+
+// Draining says whether Drain has been called.
+func (p *Proxy) Draining() bool { return p.draining.Load() }
+
+// Revoke cuts all answers under a key; why is one of package subscription's errors.
+func (p *Proxy) Revoke(keyID string, why error) {
+	p.live.each(func(x *exchange) {
+		if x.grant.KeyID == keyID {
+			x.cutWith(authError(why))
+		}
+	})
+}
+
+// Close stops watching clients.
+func (p *Proxy) Close() { p.watcher.close() }

@@ -1,0 +1,229 @@
+package proxytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Case is one thing that goes wrong between clients, gateways and model servers, and what a gateway must make of it.
+type Case struct {
+	// Name is unique; Model is the model name in Body, and the one to give the script to.
+	Name, Model string
+	// About says what goes wrong.
+	About  string
+	Script Script
+	// Path is relative to the base URL; Body is the request.
+	Path string
+	Body string
+	// Leave is when the client closes the connection.
+	Leave Leave
+	// LeaveEvents is the number of events after which it does, or after which the operator revokes the key.
+	LeaveEvents int
+	// Revoke says that the operator deactivates the key after LeaveEvents events.
+	Revoke bool
+	// Drain says that the upstream's policy must be to read on behind a client that left; otherwise it is to cancel.
+	Drain bool
+	// ShortIdle says that the gateway must be set to give up on a silent upstream after a short time.
+	ShortIdle bool
+	Want      Want
+}
+
+// Leave says when a client closes its connection.
+type Leave int
+
+// The times to leave.
+const (
+	// Stay reads the answer to its end.
+	Stay Leave = iota
+	// LeaveWaiting closes when the request has reached the model server, before anything of the answer has come.
+	LeaveWaiting
+	// LeaveAfter closes behind the first LeaveEvents events.
+	LeaveAfter
+	// LeaveAtEnd closes at once behind the last event, without waiting for the end of the body.
+	LeaveAtEnd
+)
+
+// Bytes is the rule for what a client sees of the bytes that the model server sent.
+type Bytes int
+
+// The rules.
+const (
+	// Identical bytes, all of them.
+	Identical Bytes = iota
+	// Stripped is Sent.Visible: identical but for usage that the client has not asked for.
+	Stripped
+	// ThenError is all whole events (stripped where not asked), then one error event of the gateway.
+	ThenError
+	// SomeThenError is ThenError behind any number of whole events.
+	SomeThenError
+	// Prefix is any beginning of the bytes (stripped where not asked): the client did not stay to see the rest.
+	Prefix
+	// HTTPError is an error body in OpenAI's form, with the status that Want names.
+	HTTPError
+	// Whatever is for an answer that nobody reads.
+	Whatever
+)
+
+// Want is what must come of a case.
+type Want struct {
+	Bytes Bytes
+	// Status of the answer, 0 where there is none.
+	Status int
+	// RetryAfter is the header's value, if one must be passed on.
+	RetryAfter string
+	// Provenance of the ledger's entry: upstream, drained, partial or estimated; empty means that there is no entry.
+	Provenance string
+	// Least and Most bound the entry's tokens; they are the same wherever the count is exact.
+	Least, Most Usage
+	// Calls is the number of requests the model server gets, 0 where that is up to the gateway.
+	Calls int
+}
+
+// AsksUsage says whether the client asks for usage in the stream.
+func (c *Case) AsksUsage() bool {
+	var a ask
+	return json.Unmarshal([]byte(c.Body), &a) == nil && a.StreamOptions != nil && a.StreamOptions.IncludeUsage
+}
+
+// Heartbeat is the line a gateway may put between events in a silence.
+const Heartbeat = ": hb\n"
+
+// Check compares what a client saw with what the provider sent. Sent is that of the last request of the case.
+func (c *Case) Check(status int, body []byte, sent Sent) error {
+	if c.Want.Bytes == Whatever {
+		return nil
+	}
+	if status != c.Want.Status {
+		return fmt.Errorf("%s: status %d, want %d; body %.300q", c.Name, status, c.Want.Status, body)
+	}
+	if c.Want.Bytes == HTTPError {
+		if err := checkError(body); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		return nil
+	}
+	base, ends := sent.Visible, sent.VisibleEvents
+	if c.AsksUsage() || c.Want.Bytes == Identical {
+		base, ends = sent.Wire, sent.Events
+	}
+	if err := c.checkBytes(withoutHeartbeats(body), base, ends); err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return nil
+}
+
+func (c *Case) checkBytes(body, base []byte, ends []int) error {
+	switch c.Want.Bytes {
+	case Prefix:
+		if !bytes.HasPrefix(base, body) {
+			return differ(body, base)
+		}
+	case ThenError, SomeThenError:
+		n := commonPrefix(body, base)
+		if i, exact := slices.BinarySearch(ends, n); !exact && n > 0 {
+			// The error event begins like any other event: go back to the end of the last whole one.
+			n = 0
+			if i > 0 {
+				n = ends[i-1]
+			}
+		}
+		if whole := len(ends) > 0; whole && c.Want.Bytes == ThenError && n != ends[len(ends)-1] {
+			return fmt.Errorf("error after %d bytes, want it after %d: %w", n, ends[len(ends)-1], differ(body, base))
+		}
+		return checkErrorEvent(body[n:])
+	default:
+		if !bytes.Equal(body, base) {
+			return differ(body, base)
+		}
+	}
+	return nil
+}
+
+func commonPrefix(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func differ(got, want []byte) error {
+	n := commonPrefix(got, want)
+	return fmt.Errorf("%d bytes, want %d; from byte %d on: %.200q, want %.200q", len(got), len(want), n, got[n:], want[n:])
+}
+
+// checkErrorEvent insists on one event with an error in OpenAI's form, and nothing behind it.
+func checkErrorEvent(tail []byte) error {
+	text := strings.ReplaceAll(string(tail), "\r\n", "\n")
+	data, ok := strings.CutPrefix(text, "data: ")
+	data, ended := strings.CutSuffix(data, "\n\n")
+	if !ok || !ended || strings.Contains(data, "\n") {
+		return fmt.Errorf("%.300q is not one error event", tail)
+	}
+	return checkError([]byte(data))
+}
+
+// checkError insists on an error in OpenAI's form.
+func checkError(body []byte) error {
+	var e struct {
+		Error *struct {
+			Message string `json:"message"`
+			Type    string `json:"type"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return fmt.Errorf("%.300q is not an error in OpenAI's form: %w", body, err)
+	}
+	if e.Error == nil || e.Error.Message == "" || e.Error.Type == "" {
+		return errors.New("the error has no message or no type")
+	}
+	return nil
+}
+
+// withoutHeartbeats removes the gateway's heartbeats where they may stand: in front, and behind a blank line.
+func withoutHeartbeats(body []byte) []byte {
+	hb := []byte(Heartbeat)
+	var out []byte
+	for start := true; len(body) > 0; {
+		if start && bytes.HasPrefix(body, hb) {
+			body = body[len(hb):]
+			continue
+		}
+		n := bytes.Index(body, []byte("\n\n"))
+		if m := bytes.Index(body, []byte("\r\n\r\n")); m >= 0 && (n < 0 || m < n) {
+			n = m + 2
+		}
+		if n < 0 {
+			return append(out, body...)
+		}
+		out = append(out, body[:n+2]...)
+		body, start = body[n+2:], true
+	}
+	return out
+}
+
+// CheckUsage compares a ledger entry with what the case wants. Provenance is empty if there is no entry.
+func (c *Case) CheckUsage(provenance string, u Usage) error {
+	w := c.Want
+	if provenance != w.Provenance {
+		return fmt.Errorf("%s: provenance %q, want %q (tokens %+v)", c.Name, provenance, w.Provenance, u)
+	}
+	for _, v := range []struct {
+		name             string
+		got, least, most int64
+	}{
+		{"input", u.Prompt, w.Least.Prompt, w.Most.Prompt},
+		{"cached", u.Cached, w.Least.Cached, w.Most.Cached},
+		{"output", u.Output, w.Least.Output, w.Most.Output},
+		{"reasoning", u.Reasoning, w.Least.Reasoning, w.Most.Reasoning},
+	} {
+		if v.got < v.least || v.got > v.most {
+			return fmt.Errorf("%s: %d %s tokens, want %d to %d", c.Name, v.got, v.name, v.least, v.most)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package proxytest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Player plays the client of cases, against a gateway in front of Provider.
+type Player struct {
+	// BaseURL is the gateway's, such as http://127.0.0.1:8080/v1; Key is the bearer token.
+	BaseURL, Key string
+	Client       *http.Client
+	Provider     *Provider
+	// Revoke deactivates the key; only cases with Case.Revoke call it.
+	Revoke func() error
+}
+
+// Seen is what the client of a case saw.
+type Seen struct {
+	// Status is 0 if the client left before any.
+	Status int
+	Header http.Header
+	Body   []byte
+	// Err is how reading the body ended, nil at its orderly end.
+	Err error
+}
+
+// Play sends the case's request and reads, leaves or revokes as the case says. Its error is one of playing, such as a
+// gateway that cannot be reached; what the gateway did is for Case.Check.
+func (p *Player) Play(ctx context.Context, c *Case) (Seen, error) {
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.BaseURL+c.Path, strings.NewReader(c.Body))
+	if err != nil {
+		return Seen{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Key)
+	req.Header.Set("Content-Type", "application/json")
+	if c.Leave == LeaveWaiting {
+		return Seen{}, p.leaveWaiting(ctx, req, c.Model, leave)
+	}
+	resp, err := p.Client.Do(req)
+	if err != nil {
+		return Seen{}, fmt.Errorf("case %s: %w", c.Name, err)
+	}
+	defer resp.Body.Close()
+	s := Seen{Status: resp.StatusCode, Header: resp.Header}
+	if err := p.read(&s, resp.Body, c); err != nil {
+		return s, fmt.Errorf("case %s: %w", c.Name, err)
+	}
+	return s, nil
+}
+
+// read reads as much of the body as the case's client does.
+func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
+	enough := func() bool { return false }
+	switch {
+	case c.Revoke, c.Leave == LeaveAfter:
+		enough = func() bool { return countEvents(s.Body) >= c.LeaveEvents }
+	case c.Leave == LeaveAtEnd:
+		enough = func() bool { return bytes.HasSuffix(s.Body, []byte("[DONE]\n\n")) }
+	}
+	for buf := make([]byte, 4096); !enough(); {
+		n, err := body.Read(buf)
+		s.Body = append(s.Body, buf[:n]...)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			s.Err = err
+			return nil
+		}
+	}
+	if !c.Revoke {
+		return nil
+	}
+	if err := p.Revoke(); err != nil {
+		return err
+	}
+	rest, err := io.ReadAll(body)
+	s.Body, s.Err = append(s.Body, rest...), err
+	return nil
+}
+
+func countEvents(body []byte) int {
+	body = withoutHeartbeats(body)
+	return bytes.Count(body, []byte("\n\n")) + bytes.Count(body, []byte("\r\n\r\n"))
+}
+
+// leaveWaiting closes the connection when the request has reached the provider.
+func (p *Player) leaveWaiting(ctx context.Context, req *http.Request, model string, leave func()) error {
+	before := p.Provider.Calls(model)
+	done := make(chan error, 1)
+	go func() {
+		resp, err := p.Client.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			err = fmt.Errorf("model %s was answered with status %d before the client could leave", model, resp.StatusCode)
+		}
+		done <- err
+	}()
+	for p.Provider.Calls(model) == before {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(time.Millisecond):
+		}
+	}
+	leave()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Calls returns how many of the requests that are kept ask for a model.
+func (p *Provider) Calls(model string) int {
+	n := 0
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	for _, e := range p.journal.last {
+		if e.req.Model == model {
+			n++
+		}
+	}
+	return n
+}
+
+// LastSent returns what was sent to the last request that is kept for a model, as Sent does.
+func (p *Provider) LastSent(model string) (Sent, bool) {
+	id := uint64(0)
+	for _, r := range p.Requests() {
+		if r.Model == model {
+			id = r.ID
+		}
+	}
+	return p.Sent(id)
+}

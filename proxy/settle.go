@@ -1,0 +1,129 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"llmhub/metering"
+	"llmhub/proxy/openai"
+	"llmhub/store"
+)
+
+// commitWait bounds the wait for a record to be durable. It is kept and committed even when the wait is over.
+const commitWait = 10 * time.Second
+
+// estimateWait bounds the counting of texts.
+const estimateWait = 10 * time.Second
+
+// bytesPerToken is the rule of thumb for text that is too much to be kept.
+const bytesPerToken = 4
+
+// settleFinished records an answer that the model server finished, and waits until the record is durable. Nothing
+// that looks finished may leave before.
+func (x *exchange) settleFinished() error {
+	s := metering.Settlement{Provenance: store.FromUpstream}
+	tokens, reported := x.tokens()
+	switch {
+	case !reported:
+		s.Provenance = store.FromEstimate
+	case x.gone():
+		s.Provenance = store.FromDrained
+	}
+	s.Tokens = tokens
+	x.ended = true
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
+	defer cancel()
+	err := x.entry.Settle(ctx, s)
+	x.commitTime = time.Since(start)
+	x.p.Metrics.settled(x, s)
+	return err
+}
+
+// settleDrained records an answer that was read on to its end after the client had left.
+func (x *exchange) settleDrained() {
+	x.ended = true
+	s := metering.Settlement{Provenance: store.FromDrained}
+	tokens, reported := x.tokens()
+	if !reported {
+		s.Provenance = store.FromEstimate
+	}
+	s.Tokens = tokens
+	x.entry.SettleLater(s)
+	x.p.Metrics.settled(x, s)
+}
+
+// settlePartial records what was delivered of an answer that was broken off.
+func (x *exchange) settlePartial() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	s := metering.Settlement{Provenance: store.FromPartial}
+	var reported bool
+	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() {
+		s.Provenance = store.FromUpstream
+	}
+	x.entry.SettleLater(s)
+	x.p.Metrics.settled(x, s)
+}
+
+// settleRefused ends a request that is answered with an error. Where the client left while the model server was at
+// work, the request is recorded, with nothing to charge unless the server has said what it used.
+func (x *exchange) settleRefused(e *openai.Error) {
+	if x.ended {
+		return
+	}
+	if e == errClientLeft {
+		x.settlePartial()
+		x.leave()
+		return
+	}
+	x.void()
+}
+
+// tokens returns what the answer used so far: what the model server reported, and estimates for a side that it did
+// not report. reported says whether it reported all that is to be counted.
+func (x *exchange) tokens() (t store.Tokens, reported bool) {
+	u, ok := x.meter.Usage()
+	input, output := x.meter.Reported()
+	if ok {
+		t = store.Tokens{Input: u.Input, CachedInput: u.CachedInput, Output: u.Output, Reasoning: u.Reasoning}
+	}
+	if input && (output || !x.endpoint.generates) || !ok && !x.delivered() {
+		return t, ok
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), estimateWait)
+	defer cancel()
+	if !input {
+		t.Input = x.estimateInput(ctx)
+		t.Estimated += t.Input
+	}
+	if !output && x.endpoint.generates {
+		t.Output = x.estimateOutput(ctx)
+		t.Estimated += t.Output
+	}
+	return t, false
+}
+
+func (x *exchange) estimateInput(ctx context.Context) int64 {
+	var prompt openai.Prompt
+	prompt.Gather(x.body)
+	return x.p.Estimator.Count(ctx, slices.Collect(prompt.Texts())...) + prompt.Framing()
+}
+
+func (x *exchange) estimateOutput(ctx context.Context) int64 {
+	var n int64
+	for text := range x.meter.Texts() {
+		n += x.p.Estimator.Count(ctx, text.Bytes)
+	}
+	n += (x.meter.Unkept() + bytesPerToken - 1) / bytesPerToken
+	if limit := x.request.MaxTokens * x.request.N; limit > 0 {
+		n = min(n, limit)
+	}
+	return n
+}
+
+// delivered says whether the model server has answered with content.
+func (x *exchange) delivered() bool { return x.answered || x.meter.Deltas() > 0 }

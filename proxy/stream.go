@@ -1,0 +1,409 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"llmhub/proxy/openai"
+)
+
+// heartbeat is a comment without a blank line behind it: older clients take the latter for an empty event.
+const heartbeat = ": hb\n"
+
+// phase is how far a stream has got.
+type phase uint8
+
+const (
+	phaseOpen     phase = iota // events are passed on
+	phaseFinish                // the model server has finished; to be settled before last leaves
+	phaseEnd                   // everything has been given: end politely
+	phaseBreakOff              // everything has been given: end so that the client sees a cut
+)
+
+// stream is the body of a streamed answer. fasthttp calls Read until it fails, each result leaving at once, and Close
+// in every ending, from the goroutine of the client's connection. Close is the one place that settles a stream which
+// did not come to its end.
+type stream struct {
+	x       *exchange
+	scanner *openai.Scanner
+	strip   bool   // usage was asked for by the gateway only
+	out     []byte // whole events to give
+	given   int    // how much of out has been given
+	last    []byte // what ends the stream, held until the record is durable
+	phase   phase
+	content int64     // events with content in out
+	seen    int       // events taken that are more than comments
+	heard   time.Time // when the model server last sent something
+	write   time.Time // write deadline of the client's connection
+	closed  bool
+}
+
+var outBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// endWait is how long a finished answer's framing is waited for, to use the connection again.
+const endWait = 20 * time.Millisecond
+
+// maxPooled bounds the buffers that are kept for later.
+const maxPooled = 64 << 10
+
+// stream answers with an event stream. It returns once the model server has sent its first event, so that an error
+// that comes instead keeps its status.
+func (x *exchange) stream(ctx *fasthttp.RequestCtx) *openai.Error {
+	s := &stream{
+		x: x, scanner: openai.NewScanner(x.p.Limits.EventBytes),
+		strip: x.request.Stream && !x.request.IncludeUsage, out: *outBuffers.Get().(*[]byte), heard: time.Now(),
+	}
+	start := s.heard
+	refusal := s.awaitFirst()
+	x.upstreamTime += time.Since(start)
+	if refusal != nil {
+		s.release()
+		return refusal
+	}
+	x.begin(ctx)
+	h := &ctx.Response.Header
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	ctx.Response.SetBodyStream(s, -1)
+	x.p.Metrics.streamBegun(x)
+	return nil
+}
+
+// awaitFirst reads up to the first event that is more than a comment. After the heartbeat's time of silence it waits
+// no longer, so that proxies in front do not give up.
+func (s *stream) awaitFirst() *openai.Error {
+	for {
+		for {
+			ev, ok := s.scanner.Next()
+			if !ok {
+				break
+			}
+			if e := s.take(ev); e != nil {
+				return e
+			}
+			if ev.Kind != openai.Comment {
+				return nil
+			}
+		}
+		err := s.fill()
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.out = append(s.out, heartbeat...)
+			return nil
+		case errors.Is(err, openai.ErrEventTooLarge):
+			return errAnswerTooLarge
+		case err == io.EOF:
+			return s.firstAtEnd()
+		default:
+			return s.x.brokenAnswer(err)
+		}
+	}
+}
+
+// firstAtEnd judges a stream that ended before a whole event had come.
+func (s *stream) firstAtEnd() *openai.Error {
+	ev, ok := s.scanner.Tail()
+	if !ok {
+		return errTruncated
+	}
+	return s.take(ev)
+}
+
+// fill waits for more from the model server, at most the heartbeat's time.
+func (s *stream) fill() error {
+	call := s.x.call.Load()
+	if err := call.Within(s.x.p.Limits.Heartbeat); err != nil {
+		return err
+	}
+	_, err := s.scanner.Fill(call)
+	if err == nil {
+		s.heard = time.Now()
+	}
+	return err
+}
+
+// Read gives whole events as they come.
+func (s *stream) Read(p []byte) (n int, err error) {
+	defer s.recoverPanic(&err)
+	for s.given == len(s.out) {
+		s.out, s.given = s.out[:0], 0
+		switch s.phase {
+		case phaseEnd:
+			return 0, io.EOF
+		case phaseBreakOff:
+			return 0, io.ErrUnexpectedEOF
+		case phaseFinish:
+			s.finish()
+		case phaseOpen:
+			s.advance()
+		}
+	}
+	if err := s.ready(); err != nil {
+		return 0, err
+	}
+	n = copy(p, s.out[s.given:])
+	s.given += n
+	return n, nil
+}
+
+// ready makes sure that what is about to leave will be paid for, and that the client has time to take it.
+func (s *stream) ready() error {
+	if s.content > 0 {
+		if s.x.entry.Delivered(s.content); s.x.entry.Ensure() != nil {
+			return io.ErrUnexpectedEOF
+		}
+		s.content = 0
+	}
+	limit := s.x.p.Limits.Write
+	if t := time.Now().Add(limit); t.Sub(s.write) > limit/8 && s.x.cut.Load() == nil {
+		s.write = t
+		return s.x.client.SetWriteDeadline(t)
+	}
+	return nil
+}
+
+// advance brings the next events into out, or changes the phase.
+func (s *stream) advance() {
+	if e := s.x.cut.Load(); e != nil {
+		s.breakOff(e)
+		return
+	}
+	if s.x.gone() {
+		s.phase = phaseBreakOff
+		return
+	}
+	if s.takeBuffered() {
+		return
+	}
+	before := s.heard
+	err := s.fill()
+	switch {
+	case err == nil:
+		s.x.p.Metrics.event(s.x, s.heard.Sub(before))
+		s.takeBuffered()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if time.Since(s.heard) >= s.x.idle() {
+			s.breakOff(errStalled)
+			return
+		}
+		s.out = append(s.out, heartbeat...)
+	case errors.Is(err, openai.ErrEventTooLarge):
+		s.breakOff(errAnswerTooLarge)
+	case err == io.EOF:
+		s.atEnd()
+	default:
+		s.failed(s.x.brokenAnswer(err))
+	}
+}
+
+// failed ends a stream whose model server failed.
+func (s *stream) failed(e *openai.Error) {
+	if e == errClientLeft {
+		s.phase = phaseBreakOff
+		return
+	}
+	s.breakOff(e)
+}
+
+// takeBuffered moves the whole events that have come into out, and says whether there were any or the phase changed.
+func (s *stream) takeBuffered() bool {
+	for s.phase == phaseOpen {
+		ev, ok := s.scanner.Next()
+		if !ok {
+			break
+		}
+		if e := s.take(ev); e != nil {
+			s.breakOff(e)
+		}
+	}
+	return len(s.out) > 0 || s.phase != phaseOpen
+}
+
+// take deals with one event: most are passed on as they are. It returns an error only for one that comes in place of
+// the first event.
+func (s *stream) take(ev openai.Event) *openai.Error {
+	switch ev.Kind {
+	case openai.Done:
+		s.last = append(s.last[:0], ev.Raw...)
+		s.phase = phaseFinish
+	case openai.PlainJSON:
+		return s.takePlain(ev)
+	case openai.Data:
+		return s.takeData(ev)
+	default:
+		s.out = append(s.out, ev.Raw...)
+	}
+	return nil
+}
+
+func (s *stream) takeData(ev openai.Event) *openai.Error {
+	s.seen++
+	c := s.x.meter.Event(ev.Data)
+	if c.IsError && s.first() {
+		return openai.UpstreamError(fasthttp.StatusBadGateway, ev.Data)
+	}
+	if c.HasContent {
+		s.content++
+	}
+	switch {
+	case !s.strip || !c.UsageMember:
+		s.out = append(s.out, ev.Raw...)
+	case c.EmptyChoices && c.HasUsage:
+		// The chunk that was asked for by the gateway.
+	default:
+		s.out = openai.AppendWithoutUsage(s.out, ev, c)
+	}
+	return nil
+}
+
+// takePlain deals with bare JSON in the stream, as some servers send their errors.
+func (s *stream) takePlain(ev openai.Event) *openai.Error {
+	s.seen++
+	c := s.x.meter.Event(ev.Data)
+	if c.IsError && s.first() {
+		return openai.UpstreamError(fasthttp.StatusBadGateway, ev.Data)
+	}
+	if c.HasContent {
+		s.content++
+	}
+	s.out = openai.WrapPlain(s.out, ev.Data)
+	return nil
+}
+
+// first says whether nothing but comments has come so far.
+func (s *stream) first() bool { return s.seen == 1 && s.write.IsZero() }
+
+// atEnd judges a stream that the model server ended without [DONE].
+func (s *stream) atEnd() {
+	if ev, ok := s.scanner.Tail(); ok {
+		if e := s.take(ev); e != nil {
+			s.breakOff(e)
+			return
+		}
+	}
+	if s.phase == phaseFinish {
+		return
+	}
+	if s.x.meter.Finished() {
+		s.phase = phaseFinish
+		return
+	}
+	s.breakOff(errTruncated)
+}
+
+// finish makes the record durable before what ends the stream leaves.
+func (s *stream) finish() {
+	if err := s.x.settleFinished(); err != nil {
+		s.x.p.Logger.Error("end of a stream withheld", "request", s.x.name, "err", err)
+		s.breakOff(errNotRecorded)
+		return
+	}
+	s.out = append(s.out, s.last...)
+	s.phase = phaseEnd
+}
+
+// breakOff ends the stream with an error event and no polite end.
+func (s *stream) breakOff(e *openai.Error) {
+	s.x.failure = e
+	s.out = e.AppendEvent(s.out, s.x.name)
+	s.phase = phaseBreakOff
+}
+
+// Close settles a stream that has not come to its end, and lets go of everything. Only the first call counts.
+func (s *stream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	defer s.release()
+	defer s.x.leave()
+	if s.phase == phaseEnd {
+		s.x.call.Load().Finish(endWait)
+	}
+	if !s.x.ended {
+		s.x.p.Metrics.brokenOff(s.x)
+		var err error
+		func() {
+			defer s.recoverPanic(&err)
+			s.drain()
+		}()
+		s.x.settlePartial()
+	}
+	s.x.p.Metrics.streamEnded(s.x)
+	return nil
+}
+
+// drain reads on to the usage of an answer whose client has left, if the upstream's policy says so.
+func (s *stream) drain() {
+	x := s.x
+	if s.phase == phaseBreakOff && !x.gone() || x.cut.Load() != nil || x.policy() != Drain {
+		return
+	}
+	x.left.CompareAndSwap(0, time.Now().UnixNano())
+	end := time.Now().Add(x.p.Limits.Drain)
+	events := int64(0)
+	for s.phase != phaseFinish && time.Now().Before(end) && events < x.p.Limits.DrainEvents {
+		ev, ok := s.scanner.Next()
+		if ok {
+			events++
+			s.drop(ev)
+			continue
+		}
+		err := s.fill()
+		if err == io.EOF {
+			s.drainEnd()
+			break
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	if s.phase == phaseFinish {
+		// Nobody waits for the end: the record need not be durable before Close returns.
+		x.settleDrained()
+	}
+}
+
+// drop counts an event that nobody will see.
+func (s *stream) drop(ev openai.Event) {
+	switch ev.Kind {
+	case openai.Done:
+		s.phase = phaseFinish
+	case openai.Data:
+		s.x.meter.Event(ev.Data)
+	}
+}
+
+func (s *stream) drainEnd() {
+	if ev, ok := s.scanner.Tail(); ok {
+		s.drop(ev)
+	}
+	if s.x.meter.Finished() {
+		s.phase = phaseFinish
+	}
+}
+
+func (s *stream) release() {
+	s.scanner.Release()
+	if cap(s.out) <= maxPooled && s.out != nil {
+		b := s.out[:0]
+		outBuffers.Put(&b)
+	}
+	s.out, s.given = nil, 0
+}
+
+// recoverPanic turns a panic into a broken stream, since fasthttp would leave the request's slot behind.
+func (s *stream) recoverPanic(err *error) {
+	if r := recover(); r != nil {
+		s.x.p.Logger.Error("panic in a stream", "request", s.x.name, "panic", fmt.Sprint(r))
+		s.phase = phaseBreakOff
+		*err = io.ErrUnexpectedEOF
+	}
+}

@@ -1,0 +1,253 @@
+package upstream
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// readerSize bounds the header of an answer.
+const readerSize = 8 << 10
+
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readerSize) }}
+
+var heads = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+var headers = sync.Pool{New: func() any {
+	h := new(fasthttp.ResponseHeader)
+	h.SetNoDefaultContentType(true)
+	return h
+}}
+
+// smallBody is up to where a request is copied behind its header, to leave in one write.
+const smallBody = 32 << 10
+
+// Header is a request header to send along.
+type Header struct{ Name, Value string }
+
+// Call is one request to a model server and its answer. Interrupt may be called from any goroutine, the rest from one
+// at a time. Close must be called after Do has succeeded.
+type Call struct {
+	client *Client
+	conn   atomic.Pointer[net.Conn]
+	br     *bufio.Reader
+	body   body
+
+	interrupted atomic.Bool
+	deadline    time.Time // read deadline that is set
+
+	// Status and ContentType are those of the answer.
+	Status      int
+	ContentType string
+	// RetryAfter is the header of that name, empty where there is none.
+	RetryAfter string
+}
+
+// NewCall returns a call that has not been sent.
+func (c *Client) NewCall() *Call { return &Call{client: c} }
+
+// Interrupt makes the call's reads and writes, running and later ones, fail with ErrInterrupted.
+func (c *Call) Interrupt() {
+	c.interrupted.Store(true)
+	if conn := c.conn.Load(); conn != nil {
+		(*conn).SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// Do sends a request and waits for the header of its answer. A failed call is closed already.
+func (c *Call) Do(method, path string, extra []Header, payload []byte) error {
+	conn, err := c.client.get()
+	if err != nil {
+		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
+	}
+	c.conn.Store(&conn)
+	if err := c.exchange(conn, method, path, extra, payload); err != nil {
+		c.abandon(conn)
+		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, c.explain(err))
+	}
+	return nil
+}
+
+func (c *Call) exchange(conn net.Conn, method, path string, extra []Header, payload []byte) error {
+	if err := c.Within(c.client.cfg.HeaderTimeout); err != nil {
+		return err
+	}
+	if err := c.send(conn, method, path, extra, payload); err != nil {
+		return err
+	}
+	c.br = readers.Get().(*bufio.Reader)
+	c.br.Reset(conn)
+	return c.readHead()
+}
+
+// Within bounds reads and writes to d from now. A deadline in force that is at most an eighth shorter is left alone,
+// since moving it costs more than it is worth for each event of a stream.
+func (c *Call) Within(d time.Duration) error {
+	t := time.Now().Add(d)
+	if early := t.Sub(c.deadline); early < 0 || early > d/8 {
+		c.deadline = t
+		if err := (*c.conn.Load()).SetDeadline(t); err != nil {
+			return err
+		}
+	}
+	// Interrupt sets the flag before the deadline, so that one of both is seen, here or in the read.
+	if c.interrupted.Load() {
+		return ErrInterrupted
+	}
+	return nil
+}
+
+func (c *Call) send(conn net.Conn, method, path string, extra []Header, payload []byte) error {
+	buf := heads.Get().(*[]byte)
+	b := c.appendHead((*buf)[:0], method, path, extra, len(payload))
+	var err error
+	if len(payload) <= smallBody {
+		b = append(b, payload...)
+		_, err = conn.Write(b)
+	} else {
+		parts := net.Buffers{b, payload}
+		_, err = parts.WriteTo(conn)
+	}
+	if cap(b) <= 2*smallBody {
+		*buf = b
+		heads.Put(buf)
+	}
+	return err
+}
+
+func (c *Call) appendHead(b []byte, method, path string, extra []Header, length int) []byte {
+	b = append(append(b, method...), ' ')
+	b = append(append(append(b, c.client.prefix...), path...), " HTTP/1.1\r\nHost: "...)
+	b = append(append(b, c.client.host...), "\r\n"...)
+	if a := c.client.cfg.Authorization; a != "" {
+		b = append(append(append(b, "Authorization: "...), a...), "\r\n"...)
+	}
+	for _, h := range extra {
+		b = append(append(b, h.Name...), ": "...)
+		b = append(append(b, h.Value...), "\r\n"...)
+	}
+	b = append(b, "User-Agent: llmhub\r\nAccept-Encoding: identity\r\n"...)
+	if method != "GET" {
+		b = strconv.AppendInt(append(b, "Content-Type: application/json\r\nContent-Length: "...), int64(length), 10)
+		b = append(b, "\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// readHead reads the answer's header, passing over informational ones.
+func (c *Call) readHead() error {
+	h := headers.Get().(*fasthttp.ResponseHeader)
+	defer headers.Put(h)
+	for range 8 {
+		h.Reset()
+		if err := h.Read(c.br); err != nil {
+			return err
+		}
+		if h.StatusCode() >= 200 {
+			c.Status = h.StatusCode()
+			c.ContentType = contentType(h.ContentType())
+			c.RetryAfter = string(h.Peek("Retry-After"))
+			c.body.init(c.br, h)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: too many informational headers", ErrProtocol)
+}
+
+// contentType spares an allocation for the usual values.
+func contentType(b []byte) string {
+	switch string(b) {
+	case "application/json":
+		return "application/json"
+	case "text/event-stream":
+		return "text/event-stream"
+	case "text/event-stream; charset=utf-8":
+		return "text/event-stream; charset=utf-8"
+	}
+	return string(b)
+}
+
+// Read reads from the answer's body. After an error that wraps os.ErrDeadlineExceeded reading can go on.
+func (c *Call) Read(p []byte) (int, error) {
+	n, err := c.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = c.explain(err)
+	}
+	return n, err
+}
+
+// Finish reads what is left of an answer whose content has come, its framing, waiting at most d for it. The connection
+// can be used again if that is all.
+func (c *Call) Finish(d time.Duration) {
+	if c.body.done || c.conn.Load() == nil || c.Within(d) != nil {
+		return
+	}
+	var rest [64]byte
+	for range 4 {
+		if _, err := c.Read(rest[:]); err != nil {
+			return
+		}
+	}
+}
+
+// Close gives the connection back if the answer has been read to its end, or is to end within what has arrived;
+// otherwise it closes it. Calling it again does nothing.
+func (c *Call) Close() {
+	conn := c.conn.Swap(nil)
+	if conn == nil {
+		return
+	}
+	reusable := c.body.reusable() && !c.interrupted.Load()
+	c.releaseReader()
+	c.client.done()
+	if reusable {
+		c.client.put(*conn)
+		return
+	}
+	(*conn).Close()
+}
+
+func (c *Call) abandon(conn net.Conn) {
+	c.conn.Store(nil)
+	c.releaseReader()
+	c.client.done()
+	conn.Close()
+}
+
+func (c *Call) releaseReader() {
+	if c.br == nil {
+		return
+	}
+	c.br.Reset(nil)
+	readers.Put(c.br)
+	c.br = nil
+	c.body.br = nil
+}
+
+// explain names what an error means to the caller. Errors of header parsing quote what came, which stays unsaid.
+func (c *Call) explain(err error) error {
+	var opErr *net.OpError
+	switch {
+	case c.interrupted.Load():
+		return ErrInterrupted
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
+		if c.Status == 0 {
+			return ErrTimeout
+		}
+		return os.ErrDeadlineExceeded
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF
+	case errors.Is(err, ErrProtocol), errors.As(err, &opErr):
+		return err
+	}
+	return fmt.Errorf("%w: header damaged or larger than %d bytes", ErrProtocol, readerSize)
+}
