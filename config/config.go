@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/url"
+	"reflect"
 	"time"
 
 	"llmhub/metering"
@@ -121,6 +122,14 @@ type Upstream struct {
 	MaxConnections int
 	// RootCAs is what the model server's certificate is checked against; nil means the system's.
 	RootCAs *x509.CertPool
+}
+
+// Equal says whether u and o are the same in every setting and secret. reflect.DeepEqual does not: two pools of the
+// same certificates differ for it.
+func (u Upstream) Equal(o Upstream) bool {
+	roots := u.RootCAs.Equal(o.RootCAs)
+	u.RootCAs, o.RootCAs = nil, nil
+	return roots && reflect.DeepEqual(u, o)
 }
 
 // Model is a model as clients name it.

@@ -41,7 +41,7 @@ func Models(field string, names []string) ([]string, error) {
 	seen := make(map[string]bool, len(names))
 	var out []string
 	for _, n := range names {
-		if n == "" || len(n) > MaxModelBytes || strings.ContainsFunc(n, unprintable) {
+		if n == "" || len(n) > MaxModelBytes || !utf8.ValidString(n) || strings.ContainsFunc(n, unprintable) {
 			return nil, New(Invalid, field, "%q is not the name of a model", n)
 		}
 		if !seen[n] {

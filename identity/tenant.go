@@ -66,7 +66,7 @@ func (t *Tenants) Create(ctx context.Context, name string) (Tenant, error) {
 // Get returns a tenant, or a fault of kind NotFound.
 func (t *Tenants) Get(ctx context.Context, id string) (Tenant, error) {
 	r, err := t.tenants.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) { // invalid: an ID that nothing can have
 		return Tenant{}, fault.New(fault.NotFound, "", "there is no such tenant")
 	}
 	return r.Value, err

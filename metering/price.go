@@ -11,16 +11,20 @@ type Price struct {
 	// From is the first day, in the billing time zone.
 	From            store.Day
 	InputPerMillion Amount
-	// CachedInputPerMillion is the price of the cached part of the input.
+	// CachedInputPerMillion is the price of the cached part of the input. The zero Amount, which is not a parsed "0",
+	// stands for InputPerMillion.
 	CachedInputPerMillion Amount
 	OutputPerMillion      Amount
 }
 
 // Charge returns what the tokens cost. CachedInput is part of Input, Reasoning of Output.
 func (p Price) Charge(t store.Tokens) Amount {
-	cached := min(t.CachedInput, t.Input)
+	cached, cachedPrice := min(t.CachedInput, t.Input), p.CachedInputPerMillion
+	if cachedPrice.units == nil {
+		cachedPrice = p.InputPerMillion
+	}
 	return p.InputPerMillion.forTokens(t.Input - cached).
-		Add(p.CachedInputPerMillion.forTokens(cached)).
+		Add(cachedPrice.forTokens(cached)).
 		Add(p.OutputPerMillion.forTokens(t.Output))
 }
 

@@ -23,8 +23,8 @@ type Row struct {
 	Priced bool
 }
 
-// Report returns usage grouped as q asks, in order of key, model, day and month, and behind it a row with the total. Each day's tokens are
-// charged at that day's prices; amounts are added exactly.
+// Report returns usage grouped as q asks, in order of key, model, day and month, and behind it a row with the total.
+// Each day's tokens are charged at that day's prices; amounts are added exactly.
 func Report(ctx context.Context, l Usage, prices PriceList, q store.UsageQuery) ([]Row, error) {
 	fine := q
 	fine.ByModel = true

@@ -209,6 +209,9 @@ func (x *exchange) readError(call *upstream.Call) *openai.Error {
 		}
 	}
 	e := openai.UpstreamError(call.Status, body)
+	if call.Status >= 500 && e.Code != "upstream_auth" {
+		e.Status = call.Status // an early error keeps its status: clients know what to do about it
+	}
 	if s, err := strconv.Atoi(call.RetryAfter); err == nil && s > 0 && s < 86400 {
 		e.RetryAfter = time.Duration(s) * time.Second
 	}

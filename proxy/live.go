@@ -107,15 +107,17 @@ func (x *exchange) watch(now time.Time) {
 	if now.Sub(x.arrived) < x.p.Limits.Watch {
 		return
 	}
-	left := x.left.Load()
-	if left == 0 {
-		if socket.Look(x.client) != socket.Closed {
-			return
-		}
-		left = now.UnixNano()
-		x.left.Store(left)
-	}
-	if x.policy() == Cancel || now.UnixNano()-left > int64(x.p.Limits.Drain) {
+	left := x.look(now)
+	if left != 0 && (x.policy() == Cancel || now.UnixNano()-left > int64(x.p.Limits.Drain)) {
 		x.interrupt()
 	}
+}
+
+// look looks whether the client is still there, and returns when it was found to have left, or 0.
+func (x *exchange) look(now time.Time) int64 {
+	if left := x.left.Load(); left != 0 || socket.Look(x.client) != socket.Closed {
+		return left
+	}
+	x.left.CompareAndSwap(0, now.UnixNano())
+	return x.left.Load()
 }

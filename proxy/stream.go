@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,8 @@ type stream struct {
 	given   int    // how much of out has been given
 	last    []byte // what ends the stream, held until the record is durable
 	phase   phase
+	faulty  bool      // the model server has sent an error in mid-stream
+	plain   bool      // the last event was bare JSON
 	content int64     // events with content in out
 	seen    int       // events taken that are more than comments
 	heard   time.Time // when the model server last sent something
@@ -95,6 +98,9 @@ func (s *stream) awaitFirst() *openai.Error {
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded):
+			if s.stalled() {
+				return errStalled
+			}
 			s.out = append(s.out, heartbeat...)
 			return nil
 		case errors.Is(err, openai.ErrEventTooLarge):
@@ -116,10 +122,10 @@ func (s *stream) firstAtEnd() *openai.Error {
 	return s.take(ev)
 }
 
-// fill waits for more from the model server, at most the heartbeat's time.
+// fill waits for more from the model server, at most until a heartbeat is due or it has been silent for too long.
 func (s *stream) fill() error {
 	call := s.x.call.Load()
-	if err := call.Within(s.x.p.Limits.Heartbeat); err != nil {
+	if err := call.Within(min(s.x.p.Limits.Heartbeat, s.x.idle())); err != nil {
 		return err
 	}
 	_, err := s.scanner.Fill(call)
@@ -128,6 +134,9 @@ func (s *stream) fill() error {
 	}
 	return err
 }
+
+// stalled says whether the model server has been silent for too long, as exactly as Call.Within waits.
+func (s *stream) stalled() bool { return time.Since(s.heard) >= s.x.idle()*7/8 }
 
 // Read gives whole events as they come.
 func (s *stream) Read(p []byte) (n int, err error) {
@@ -189,7 +198,7 @@ func (s *stream) advance() {
 		s.x.p.Metrics.event(s.x, s.heard.Sub(before))
 		s.takeBuffered()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		if time.Since(s.heard) >= s.x.idle() {
+		if s.stalled() {
 			s.breakOff(errStalled)
 			return
 		}
@@ -226,10 +235,17 @@ func (s *stream) takeBuffered() bool {
 	return len(s.out) > 0 || s.phase != phaseOpen
 }
 
-// take deals with one event: most are passed on as they are. It returns an error only for one that comes in place of
-// the first event.
+// take deals with one event: most are passed on as they are. It returns an error for one that comes in place of the
+// first event, and for one that is no event at all.
 func (s *stream) take(ev openai.Event) *openai.Error {
+	wasPlain := s.plain
+	s.plain = false
 	switch ev.Kind {
+	case openai.Comment:
+		if wasPlain && len(bytes.TrimSpace(ev.Raw)) == 0 {
+			return nil // the empty line behind bare JSON, which has one of its own now
+		}
+		s.out = append(s.out, ev.Raw...)
 	case openai.Done:
 		s.last = append(s.last[:0], ev.Raw...)
 		s.phase = phaseFinish
@@ -249,6 +265,7 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	if c.IsError && s.first() {
 		return openai.UpstreamError(fasthttp.StatusBadGateway, ev.Data)
 	}
+	s.faulty = s.faulty || c.IsError
 	if c.HasContent {
 		s.content++
 	}
@@ -257,22 +274,20 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 		s.out = append(s.out, ev.Raw...)
 	case c.EmptyChoices && c.HasUsage:
 		// The chunk that was asked for by the gateway.
+		s.out = openai.AppendComments(s.out, ev)
 	default:
 		s.out = openai.AppendWithoutUsage(s.out, ev, c)
 	}
 	return nil
 }
 
-// takePlain deals with bare JSON in the stream, as some servers send their errors.
+// takePlain deals with bare JSON in the stream, as some servers send their errors, which are put in OpenAI's form.
 func (s *stream) takePlain(ev openai.Event) *openai.Error {
 	s.seen++
-	c := s.x.meter.Event(ev.Data)
-	if c.IsError && s.first() {
+	if s.x.meter.Event(ev.Data).IsError {
 		return openai.UpstreamError(fasthttp.StatusBadGateway, ev.Data)
 	}
-	if c.HasContent {
-		s.content++
-	}
+	s.plain = true
 	s.out = openai.WrapPlain(s.out, ev.Data)
 	return nil
 }
@@ -291,16 +306,19 @@ func (s *stream) atEnd() {
 	if s.phase == phaseFinish {
 		return
 	}
-	if s.x.meter.Finished() {
+	if s.x.meter.Finished() || s.faulty {
 		s.phase = phaseFinish
 		return
 	}
 	s.breakOff(errTruncated)
 }
 
-// finish makes the record durable before what ends the stream leaves.
+// finish makes the record durable before what ends the stream leaves. Behind an error in mid-stream there is no
+// finished answer, whatever ends it.
 func (s *stream) finish() {
-	if err := s.x.settleFinished(); err != nil {
+	if s.faulty {
+		s.x.settlePartial()
+	} else if err := s.x.settleFinished(); err != nil {
 		s.x.p.Logger.Error("end of a stream withheld", "request", s.x.name, "err", err)
 		s.breakOff(errNotRecorded)
 		return

@@ -1,12 +1,26 @@
 package subscription
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"llmhub/identity"
 	"llmhub/store"
 )
+
+// follower brings a gate up to date with what the store delivers. The order in which tenants, subscriptions and keys
+// come does not matter: a key is refused until all three are known.
+type follower struct {
+	gate *Gate
+	collections
+	tenants store.Collection[identity.Tenant]
+}
+
+func newFollower(g *Gate, d store.Documents) *follower {
+	tenants := store.NewCollection[identity.Tenant](d, identity.TenantKind, nil)
+	return &follower{gate: g, collections: newCollections(d), tenants: tenants}
+}
 
 // revocation is a key that has stopped being usable.
 type revocation struct {
@@ -14,37 +28,34 @@ type revocation struct {
 	why   error
 }
 
+// touched holds the keys that a commit concerns, with what they were refused for before it.
+type touched map[*gateKey]error
+
+func (t touched) add(k *gateKey) {
+	if _, ok := t[k]; !ok {
+		t[k] = k.refusal
+	}
+}
+
+func (t touched) addAll(keys map[*gateKey]struct{}) {
+	for k := range keys {
+		t.add(k)
+	}
+}
+
 // apply puts the changes of one commit in force in one step, and returns the keys that have stopped being usable.
-func (g *Gate) apply(docs []store.Document, c collections, tenants store.Collection[identity.Tenant]) ([]revocation, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	touched := map[*gateKey]error{} // with their former refusals
+func (f *follower) apply(docs []store.Document) ([]revocation, error) {
+	f.gate.mu.Lock()
+	defer f.gate.mu.Unlock()
+	t := touched{}
 	for _, d := range docs {
-		var err error
-		switch d.Kind {
-		case identity.TenantKind:
-			var r store.Record[identity.Tenant]
-			if r, err = tenants.Decode(d); err == nil {
-				g.setTenant(d.ID, r.Value.State, touched)
-			}
-		case kindSubscription:
-			var r store.Record[Subscription]
-			if r, err = c.subscriptions.Decode(d); err == nil {
-				g.setSubscription(d, r.Value, touched)
-			}
-		case kindKey:
-			var r store.Record[Key]
-			if r, err = c.keys.Decode(d); err == nil {
-				err = g.setKey(d, r.Value, touched)
-			}
-		}
-		if err != nil {
+		if err := f.set(d, t); err != nil {
 			return nil, err
 		}
 	}
 	var revoked []revocation
-	for k, before := range touched {
-		g.rebuild(k)
+	for k, before := range t {
+		k.refusal = k.refuse()
 		if before == nil && k.refusal != nil {
 			revoked = append(revoked, revocation{k.grant.KeyID, k.refusal})
 		}
@@ -52,115 +63,133 @@ func (g *Gate) apply(docs []store.Document, c collections, tenants store.Collect
 	return revoked, nil
 }
 
-func touch(touched map[*gateKey]error, k *gateKey) {
-	if _, ok := touched[k]; !ok {
-		touched[k] = k.refusal
+func (f *follower) set(d store.Document, t touched) error {
+	switch d.Kind {
+	case identity.TenantKind:
+		r, err := f.tenants.Decode(d)
+		if err != nil {
+			return err
+		}
+		f.gate.setTenant(d.ID, r.Value.State, t)
+	case kindSubscription:
+		r, err := f.subscriptions.Decode(d)
+		if err != nil {
+			return err
+		}
+		f.gate.setSubscription(d, r.Value, t)
+	case kindKey:
+		r, err := f.keys.Decode(d)
+		if err != nil {
+			return err
+		}
+		if d.Deleted {
+			f.gate.deleteKey(d.ID, t)
+			return nil
+		}
+		return f.gate.setKey(r.Value, t)
 	}
+	return nil
 }
 
-func (g *Gate) setTenant(id string, state identity.TenantState, touched map[*gateKey]error) {
-	if g.tenants[id] == state {
+// setTenant takes over the state of a tenant; that of a deleted one is empty, thus not active.
+func (g *Gate) setTenant(id string, state identity.TenantState, t touched) {
+	tenant := g.tenant(id)
+	if tenant.state == state {
 		return
 	}
-	g.tenants[id] = state // of a deleted one: empty, thus not active
-	for _, s := range g.subscriptions {
-		if s.tenantID != id {
-			continue
-		}
-		for _, k := range s.keys {
-			touch(touched, k)
-		}
+	tenant.state = state
+	for s := range tenant.subscriptions {
+		t.addAll(s.keys)
 	}
 }
 
-// subscription returns what is known of a subscription, which may be that it has keys and no more.
+func (g *Gate) tenant(id string) *gateTenant {
+	tenant := g.tenants[id]
+	if tenant == nil {
+		tenant = &gateTenant{id: id, subscriptions: map[*gateSubscription]struct{}{}}
+		g.tenants[id] = tenant
+	}
+	return tenant
+}
+
 func (g *Gate) subscription(id string) *gateSubscription {
 	s := g.subscriptions[id]
 	if s == nil {
-		s = &gateSubscription{keys: map[string]*gateKey{}}
+		s = &gateSubscription{id: id, keys: map[*gateKey]struct{}{}}
 		g.subscriptions[id] = s
 	}
 	return s
 }
 
-func (g *Gate) setSubscription(d store.Document, sub Subscription, touched map[*gateKey]error) {
+// setSubscription takes over a subscription; the state of a deleted one is empty, thus not active.
+func (g *Gate) setSubscription(d store.Document, sub Subscription, t touched) {
 	s := g.subscription(d.ID)
-	s.state, s.models = sub.State, sub.Models
+	s.state, s.models = sub.State, newModelSet(sub.Models)
 	if !d.Deleted {
-		s.tenantID = sub.TenantID
+		s.tenant = g.tenant(sub.TenantID)
+		s.tenant.subscriptions[s] = struct{}{}
 	}
-	for _, k := range s.keys {
-		touch(touched, k)
+	for k := range s.keys {
+		t.add(k)
+		grant := *k.grant // others hold the former one
+		grant.granted = s.models
+		k.grant = &grant
 	}
 }
 
-func (g *Gate) setKey(d store.Document, key Key, touched map[*gateKey]error) error {
-	public := d.ID[min(len("key_"), len(d.ID)):]
+func publicOf(keyID string) string { return strings.TrimPrefix(keyID, keyIDPrefix) }
+
+func (g *Gate) deleteKey(id string, t touched) {
+	public := publicOf(id)
 	k := g.keys[public]
-	if d.Deleted {
-		if k != nil {
-			touch(touched, k)
-			delete(g.keys, public)
-			delete(g.subscription(k.key.SubscriptionID).keys, public)
-			k.hash = nil
-		}
-		return nil
-	}
-	if key.Scheme != g.hasher.Scheme() {
-		return fmt.Errorf("key %s was made with %s, but keys are hashed with %s: set keys.pepper as it was", key.ID, key.Scheme, g.hasher.Scheme())
-	}
 	if k == nil {
-		k = &gateKey{refusal: ErrBadKey}
-		g.keys[public] = k
-		g.subscription(key.SubscriptionID).keys[public] = k
+		return
 	}
-	touch(touched, k)
-	k.hash = bytes.Clone(key.Hash)
-	key.Hash = nil
-	k.key = key
+	t.add(k)
+	k.deleted = true
+	delete(g.keys, public)
+	delete(k.subscription.keys, k)
+}
+
+func (g *Gate) setKey(key Key, t touched) error {
+	if err := g.hasher.accepts(key); err != nil {
+		return err
+	}
+	if len(key.Hash) != sha256.Size {
+		return fmt.Errorf("hash of key %s: %w", key.ID, store.ErrDamaged)
+	}
+	public := publicOf(key.ID)
+	k := g.keys[public]
+	if k == nil {
+		k = &gateKey{refusal: ErrBadKey, subscription: g.subscription(key.SubscriptionID)}
+		k.subscription.keys[k] = struct{}{}
+		g.keys[public] = k
+	}
+	t.add(k)
+	copy(k.hash[:], key.Hash)
+	k.deactivated = key.DeactivatedAt != nil
+	k.grant = &Grant{
+		KeyID: key.ID, KeyName: key.Name, SubscriptionID: k.subscription.id, TenantID: g.tenant(key.TenantID).id,
+		granted: k.subscription.models, own: newModelSet(key.Models),
+	}
+	if key.ExpiresAt != nil {
+		k.grant.ExpiresAt = *key.ExpiresAt
+	}
 	return nil
 }
 
-// rebuild derives a key's grant and refusal from what is known.
-func (g *Gate) rebuild(k *gateKey) {
-	s := g.subscription(k.key.SubscriptionID)
-	grant := &Grant{
-		KeyID: k.key.ID, KeyName: k.key.Name, SubscriptionID: k.key.SubscriptionID, TenantID: k.key.TenantID,
-		models: intersect(s.models, k.key.Models),
-	}
-	if k.key.ExpiresAt != nil {
-		grant.ExpiresAt = *k.key.ExpiresAt
-	}
-	k.grant, k.refusal = grant, g.refusal(k, s)
-}
-
-func (g *Gate) refusal(k *gateKey, s *gateSubscription) error {
+// refuse derives why a key is refused from what is known; nil if it is not.
+func (k *gateKey) refuse() error {
+	s := k.subscription
 	switch {
-	case k.hash == nil:
+	case k.deleted:
 		return ErrBadKey
-	case k.key.DeactivatedAt != nil:
+	case k.deactivated:
 		return ErrKeyDeactivated
 	case s.state != Active:
 		return ErrSubscriptionCancelled
-	case g.tenants[s.tenantID] != identity.TenantActive:
+	case s.tenant == nil || s.tenant.state != identity.TenantActive:
 		return ErrTenantSuspended
 	}
 	return nil
-}
-
-// intersect returns the models in both lists, of which an empty one means all; nil stands for all.
-func intersect(a, b []string) map[string]bool {
-	if len(a) == 0 {
-		a, b = b, nil
-	}
-	if len(a) == 0 {
-		return nil
-	}
-	set := make(map[string]bool, len(a))
-	for _, m := range a {
-		if contains(b, m) {
-			set[m] = true
-		}
-	}
-	return set
 }

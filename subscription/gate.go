@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -36,11 +37,30 @@ type Grant struct {
 	// ExpiresAt is when the key ends; zero means never.
 	ExpiresAt time.Time
 
-	models map[string]bool // nil: all
+	granted, own modelSet // the subscription's and the key's
 }
 
-// Allows says whether the model may be used.
-func (g *Grant) Allows(model string) bool { return g.models == nil || g.models[model] }
+// Allows says whether the model may be used: both the subscription and the key must allow it.
+func (g *Grant) Allows(model string) bool { return g.granted.has(model) && g.own.has(model) }
+
+// modelSet is a set of models; nil is all of them.
+type modelSet map[string]struct{}
+
+func newModelSet(models []string) modelSet {
+	if len(models) == 0 {
+		return nil
+	}
+	set := make(modelSet, len(models))
+	for _, m := range models {
+		set[m] = struct{}{}
+	}
+	return set
+}
+
+func (s modelSet) has(model string) bool {
+	_, ok := s[model]
+	return ok || s == nil
+}
 
 // Gate holds what all keys grant. It is the truth that the store's watch feeds: there is no cache and no time after
 // which a revoked key is refused, it is refused as soon as the commit has been delivered. It may be used concurrently.
@@ -54,32 +74,45 @@ type Gate struct {
 	mu            sync.RWMutex
 	keys          map[string]*gateKey // by public ID
 	subscriptions map[string]*gateSubscription
-	tenants       map[string]identity.TenantState
+	tenants       map[string]*gateTenant
 
 	versionMu sync.Mutex
 	version   store.Version
-	moved     chan struct{} // closed when version grows
+	ended     error         // why Run has ended; nil before
+	moved     chan struct{} // closed when version grows or Run ends
 }
 
+// gateKey is what is known of a key. What becomes of it is derived anew with every change, in grant and refusal.
 type gateKey struct {
-	hash    []byte
-	grant   *Grant
-	refusal error // why it is refused, whatever the time; nil if it is not
-	key     Key   // without Hash
+	hash         [sha256.Size]byte
+	grant        *Grant
+	refusal      error // why it is refused, whatever the time; nil if it is not
+	subscription *gateSubscription
+	deactivated  bool
+	deleted      bool
 }
 
+// gateSubscription is what is known of a subscription; state is empty as long as only keys of it are known.
 type gateSubscription struct {
-	state    State
-	tenantID string
-	models   []string
-	keys     map[string]*gateKey // by public ID
+	id     string
+	state  State
+	models modelSet
+	tenant *gateTenant // nil while not known
+	keys   map[*gateKey]struct{}
+}
+
+// gateTenant is what is known of a tenant; state is empty as long as only subscriptions of it are known.
+type gateTenant struct {
+	id            string
+	state         identity.TenantState
+	subscriptions map[*gateSubscription]struct{}
 }
 
 // NewGate returns a gate that knows no key until Run.
 func NewGate(h *Hasher) *Gate {
 	return &Gate{
 		hasher: h, ready: make(chan struct{}), moved: make(chan struct{}),
-		keys: map[string]*gateKey{}, subscriptions: map[string]*gateSubscription{}, tenants: map[string]identity.TenantState{},
+		keys: map[string]*gateKey{}, subscriptions: map[string]*gateSubscription{}, tenants: map[string]*gateTenant{},
 	}
 }
 
@@ -92,9 +125,6 @@ func (g *Gate) Revocations() uint64 { return g.revocations.Load() }
 // Ready is closed once all keys that were stored when Run began are known.
 func (g *Gate) Ready() <-chan struct{} { return g.ready }
 
-// noHash stands for the hash of keys that do not exist, to be compared in their place.
-var noHash [32]byte
-
 // Authenticate returns what the key grants, or why it is refused. A key that does not exist takes as long as one
 // whose secret is wrong.
 func (g *Gate) Authenticate(token []byte, now time.Time) (*Grant, error) {
@@ -102,16 +132,16 @@ func (g *Gate) Authenticate(token []byte, now time.Time) (*Grant, error) {
 		return nil, ErrBadKey
 	}
 	sum := g.hasher.sum(token)
-	g.mu.RLock()
-	k := g.keys[string(publicID(token))]
-	want := noHash[:]
+	var want [sha256.Size]byte // of keys that do not exist: compared all the same
 	var grant *Grant
 	var refusal error
+	g.mu.RLock()
+	k := g.keys[string(publicID(token))]
 	if k != nil {
 		want, grant, refusal = k.hash, k.grant, k.refusal
 	}
 	g.mu.RUnlock()
-	if subtle.ConstantTimeCompare(sum[:], want) != 1 || k == nil {
+	if subtle.ConstantTimeCompare(sum[:], want[:]) != 1 || k == nil {
 		return nil, ErrBadKey
 	}
 	if refusal != nil {
@@ -126,24 +156,19 @@ func (g *Gate) Authenticate(token []byte, now time.Time) (*Grant, error) {
 // Run follows the store from its beginning until ctx ends, and returns ctx's error or why it cannot go on. It is
 // called once.
 func (g *Gate) Run(ctx context.Context, d store.Documents) error {
-	c := newCollections(d)
-	tenants := store.NewCollection[identity.Tenant](d, identity.TenantKind, nil)
-	deliver := func(docs []store.Document) error {
-		revoked, err := g.apply(docs, c, tenants)
-		if err != nil {
-			return err
-		}
-		if len(revoked) > 0 {
-			g.revocations.Add(uint64(len(revoked)))
-			if g.onRevoke != nil {
-				for _, r := range revoked {
-					g.onRevoke(r.keyID, r.why)
-				}
+	f := newFollower(g, d)
+	err := d.Watch(ctx, 0, func(docs []store.Document) error {
+		revoked, err := f.apply(docs)
+		g.revocations.Add(uint64(len(revoked)))
+		if g.onRevoke != nil {
+			for _, r := range revoked {
+				g.onRevoke(r.keyID, r.why)
 			}
 		}
-		return nil
-	}
-	return d.Watch(ctx, 0, deliver, g.caughtUp)
+		return err
+	}, g.caughtUp)
+	g.end(err)
+	return err
 }
 
 func (g *Gate) caughtUp(v store.Version) {
@@ -157,14 +182,26 @@ func (g *Gate) caughtUp(v store.Version) {
 	g.readyOnce.Do(func() { close(g.ready) })
 }
 
-// WaitVersion waits until everything committed up to v is in force.
+// end lets nobody wait for versions that will not come.
+func (g *Gate) end(why error) {
+	g.versionMu.Lock()
+	defer g.versionMu.Unlock()
+	g.ended = fmt.Errorf("the gate has stopped: %w", why)
+	close(g.moved)
+	g.moved = make(chan struct{})
+}
+
+// WaitVersion waits until everything committed up to v is in force. It fails when ctx or Run ends before.
 func (g *Gate) WaitVersion(ctx context.Context, v store.Version) error {
 	for {
 		g.versionMu.Lock()
-		reached, moved := g.version >= v, g.moved
+		reached, ended, moved := g.version >= v, g.ended, g.moved
 		g.versionMu.Unlock()
-		if reached {
+		switch {
+		case reached:
 			return nil
+		case ended != nil:
+			return ended
 		}
 		select {
 		case <-moved:

@@ -4,21 +4,24 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
 // The schemes by which keys are hashed, as they are stored.
 const (
-	// SchemeHMAC is HMAC-SHA-256 with the pepper: a stolen database alone does not help to test guesses.
-	SchemeHMAC = "hmac-sha256"
-	// SchemeSHA256 is a bare SHA-256. A secret of 200 random bits needs no salt and no slow hash.
-	SchemeSHA256 = "sha256"
+	// schemeHMAC begins the scheme of HMAC-SHA-256 with a pepper: a stolen database alone does not help to test guesses.
+	// A colon and the pepper's fingerprint follow, so that a lost or exchanged pepper is noticed.
+	schemeHMAC = "hmac-sha256"
+	// schemeSHA256 is a bare SHA-256. A secret of 200 random bits needs no salt and no slow hash.
+	schemeSHA256 = "sha256"
 )
 
 const pepperBytes = 32
@@ -37,18 +40,35 @@ type hashState struct {
 
 // NewHasher returns a hasher with a pepper, or one for bare hashes if the pepper is nil.
 func NewHasher(pepper []byte) *Hasher {
-	h := &Hasher{scheme: SchemeSHA256}
+	h := &Hasher{scheme: schemeSHA256}
 	h.states.New = func() any { return &hashState{Hash: sha256.New()} }
 	if pepper != nil {
 		secret := append([]byte(nil), pepper...)
-		h.scheme = SchemeHMAC
 		h.states.New = func() any { return &hashState{Hash: hmac.New(sha256.New, secret)} }
+		fingerprint := h.sum([]byte("llmhub pepper"))
+		h.scheme = schemeHMAC + ":" + hex.EncodeToString(fingerprint[:4])
 	}
 	return h
 }
 
 // Scheme returns the name of the scheme, as it is stored with keys.
 func (h *Hasher) Scheme() string { return h.scheme }
+
+// accepts returns nil if the key was hashed as the hasher hashes, or else what to set right.
+func (h *Hasher) accepts(k Key) error {
+	peppered, peppers := strings.HasPrefix(k.Scheme, schemeHMAC+":"), h.scheme != schemeSHA256
+	switch {
+	case k.Scheme == h.scheme:
+		return nil
+	case peppered && peppers:
+		return fmt.Errorf("key %s was made with another pepper: restore the file pepper of the data folder", k.ID)
+	case peppered:
+		return fmt.Errorf("key %s was made with a pepper, but none is in use: set keys.pepper as it was", k.ID)
+	case k.Scheme == schemeSHA256:
+		return fmt.Errorf("key %s was made without a pepper, but one is in use: set keys.pepper as it was", k.ID)
+	}
+	return fmt.Errorf("key %s was hashed by %q, which is not known here", k.ID, k.Scheme)
+}
 
 // sum returns the hash of a key's text.
 func (h *Hasher) sum(token []byte) [sha256.Size]byte {
@@ -84,14 +104,10 @@ func readPepper(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s must be a file that only its owner can read: chmod 600 it, and make new keys if others may have read it", path)
 	}
-	pepper, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+	if info.Size() != pepperBytes {
+		return nil, fmt.Errorf("%s has %d bytes in place of %d: restore it from a backup", path, info.Size(), pepperBytes)
 	}
-	if len(pepper) != pepperBytes {
-		return nil, fmt.Errorf("%s has %d bytes in place of %d: restore it from a backup", path, len(pepper), pepperBytes)
-	}
-	return pepper, nil
+	return os.ReadFile(path)
 }
 
 // writePepper makes the file whole or not at all, and durable.

@@ -13,6 +13,13 @@ import (
 	"llmhub/store"
 )
 
+const (
+	// keyIDPrefix and the public part of its text are the ID of a key.
+	keyIDPrefix = "key_"
+	// maxYear is the last that JSON's form of a time can hold.
+	maxYear = 9999
+)
+
 // CreateKey says what key to make.
 type CreateKey struct {
 	SubscriptionID string
@@ -35,8 +42,8 @@ func (s *Service) CreateKey(ctx context.Context, c CreateKey) (Key, Secret, erro
 	key := Key{SubscriptionID: c.SubscriptionID, Name: name, Models: models, CreatedAt: s.stamp()}
 	if c.ExpiresAt != nil {
 		at := c.ExpiresAt.UTC().Truncate(time.Second)
-		if !at.After(s.now()) {
-			return Key{}, Secret{}, fault.New(fault.Invalid, "expires_at", "must be in the future")
+		if !at.After(s.now()) || at.Year() > maxYear {
+			return Key{}, Secret{}, fault.New(fault.Invalid, "expires_at", "must be in the future and before the year %d", maxYear+1)
 		}
 		key.ExpiresAt = &at
 	}
@@ -92,7 +99,7 @@ func (s *Service) newKey(ctx context.Context, key *Key) ([]store.Write, error) {
 // contains says whether a list of models, empty meaning all, contains one.
 func contains(models []string, m string) bool { return len(models) == 0 || slices.Contains(models, m) }
 
-func keyID(public []byte) string { return "key_" + string(public) }
+func keyID(public []byte) string { return keyIDPrefix + string(public) }
 
 // nameHash gives a name of any length and script a place among IDs.
 func nameHash(name string) string {
@@ -139,7 +146,7 @@ func (s *Service) GetKey(ctx context.Context, id string) (Key, error) {
 
 func (s *Service) getKey(ctx context.Context, id string) (store.Record[Key], error) {
 	r, err := s.keys.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if missing(err) {
 		err = fault.New(fault.NotFound, "", "there is no such key")
 	}
 	return r, err

@@ -93,10 +93,15 @@ func (s *Service) GetSubscription(ctx context.Context, id string) (Subscription,
 
 func (s *Service) getSubscription(ctx context.Context, id string) (store.Record[Subscription], error) {
 	r, err := s.subscriptions.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if missing(err) {
 		err = fault.New(fault.NotFound, "", "there is no such subscription")
 	}
 	return r, err
+}
+
+// missing says whether a read failed because nothing has that ID, which may be one that nothing can have.
+func missing(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid)
 }
 
 // ListSubscriptions returns a page of a tenant's subscriptions, or of all if tenantID is empty, in order of ID.
@@ -121,7 +126,7 @@ func values[T any](page []store.Record[T]) []T {
 func (s *Service) activeTenant(ctx context.Context, id string) (store.Write, error) {
 	r, err := s.tenants.Get(ctx, id)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case missing(err):
 		return store.Write{}, fault.New(fault.NotFound, "", "there is no such tenant")
 	case err != nil:
 		return store.Write{}, err

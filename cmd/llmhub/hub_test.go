@@ -86,7 +86,7 @@ func (h *hub) config(models []string) *config.Config {
 	cfg.FreeSpaceFloorBytes = 0
 	cfg.Admin.Token = config.NewSecret("test-admin-token")
 	cfg.Shutdown.Grace = 10 * time.Second
-	cfg.Stream.Heartbeat = 100 * time.Millisecond
+	cfg.Stream.Heartbeat = time.Second
 	for _, name := range []string{"cancel", "drain", "impatient"} {
 		u := config.DefaultUpstream()
 		u.Name, u.BaseURL = name, base

@@ -8,6 +8,7 @@ package estimate
 import (
 	"context"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tiktoken-go/tokenizer"
@@ -119,7 +120,7 @@ func cut(text []byte) int {
 		return len(text)
 	}
 	for i := pieceSize - 1; i > pieceSize/2; i-- {
-		if divides(text[i-1], text[i], text[i+1]) {
+		if divides(text, i) {
 			return i
 		}
 	}
@@ -131,17 +132,20 @@ func cut(text []byte) int {
 	return pieceSize
 }
 
-// divides says that no token reaches from before to at: a single space belongs to the word behind it, and nothing but
-// white space and slashes is joined to a line end.
-func divides(before, at, behind byte) bool {
-	if at == ' ' {
-		return !isSpace(before) && !isSpace(behind)
+// divides says that no token reaches over index i: a single space belongs to the word behind it, and nothing but white
+// space and slashes is joined to a line end.
+func divides(text []byte, i int) bool {
+	switch {
+	case text[i] == ' ':
+		before, _ := utf8.DecodeLastRune(text[:i])
+		behind, _ := utf8.DecodeRune(text[i+1:])
+		return !unicode.IsSpace(before) && !unicode.IsSpace(behind)
+	case text[i-1] == '\n':
+		at, _ := utf8.DecodeRune(text[i:])
+		return !unicode.IsSpace(at) && at != '/'
 	}
-	return before == '\n' && !isSpace(at) && at != '/'
+	return false
 }
-
-// isSpace takes all that is not ASCII for a space, because some of it is.
-func isSpace(b byte) bool { return b <= ' ' || b >= utf8.RuneSelf }
 
 func byLength(texts [][]byte) int64 {
 	var n int64

@@ -55,8 +55,10 @@ func (e *Error) AppendJSON(dst []byte, requestID string) []byte {
 	return append(dst, "}}"...)
 }
 
-// AppendEvent appends the error as an event of a stream that has already begun.
+// AppendEvent appends the error as an event of a stream that has already begun. Where dst ends within an event, as the
+// last one of a stream may, that one is ended first, so that the two do not become one.
 func (e *Error) AppendEvent(dst []byte, requestID string) []byte {
+	dst = appendEnd(dst)
 	dst = append(dst, "data: "...)
 	dst = e.AppendJSON(dst, requestID)
 	return append(dst, "\n\n"...)

@@ -21,6 +21,22 @@ func TestErrorShape(t *testing.T) {
 	}
 }
 
+// TestErrorEventStandsAlone checks that an error behind what may have been cut off is an event of its own, and that no
+// empty event comes of it.
+func TestErrorEventStandsAlone(t *testing.T) {
+	e := &Error{Type: TypeAPI, Message: "cut"}
+	event := string(e.AppendEvent(nil, ""))
+	for _, c := range []struct{ before, between string }{
+		{"", ""}, {"data: a\n\n", ""}, {"data: a\r\n\r\n", ""}, {"data: a\r\r", ""}, {": hb\n", ""}, {"data: a\n\n: hb\n", ""},
+		{"data: a\r\n\r\n: hb\r\n: hb\n", ""}, {": hb", "\n"}, {"data: a", "\n\n"}, {"data: a\n", "\n"}, {"data: a\r\n", "\n"},
+		{"data: a\n: hb\n", "\n"}, {"data: a\n: hb", "\n\n"}, {"data: a\n\nevent: b\r", "\n"}, {"\n", ""}, {":", "\n"}, {"a", "\n\n"},
+	} {
+		if got := string(e.AppendEvent([]byte(c.before), "")); got != c.before+c.between+event {
+			t.Errorf("behind %q: got %q", c.before, got)
+		}
+	}
+}
+
 func TestUpstreamError(t *testing.T) {
 	long := strings.Repeat("é", maxErrorText)
 	for _, c := range []struct {
@@ -52,6 +68,11 @@ func TestUpstreamError(t *testing.T) {
 		{"redirect", ``, 302, Error{Status: 502, Message: "The model server failed.", Type: TypeAPI, Code: "upstream_error"}},
 		{"quota", `{"error":{"message":"check your plan and billing details","code":"insufficient_quota"}}`, 429,
 			Error{Status: 429, Message: "The model server takes no more requests from the gateway at the moment.", Type: TypeRateLimit, Code: "upstream_quota"}},
+		{"in a stream", `{"error":{"message":"Slow down","type":"RateLimit","code":429}}`, 200, Error{Status: 429, Message: "Slow down", Type: "RateLimit"}},
+		{"in a stream, of ours", `{"error":{"message":"no","code":401}}`, 200,
+			Error{Status: 502, Message: "The gateway is not set up correctly for this model: the model server refused its credentials.", Type: TypeAPI, Code: "upstream_auth"}},
+		{"in a stream, without code", `{"error":{"message":"no","code":7}}`, 200, Error{Status: 502, Message: "The model server failed: no", Type: TypeAPI, Code: "upstream_error"}},
+		{"status goes before code", `{"error":{"message":"no","code":500}}`, 400, Error{Status: 400, Message: "no", Type: TypeInvalidRequest}},
 		{"long", `{"error":{"message":"` + long + `"}}`, 400, Error{Status: 400, Message: long[:maxErrorText-2] + "…", Type: TypeInvalidRequest}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -52,6 +52,29 @@ func WrapPlain(dst, json []byte) []byte {
 	return append(dst, "\n\n"...)
 }
 
+// appendEnd ends the event that dst ends within, if it does. Behind whole lines of comments there is nothing to end,
+// and an empty line there would be taken for an empty event by some clients.
+func appendEnd(dst []byte) []byte {
+	if n := len(dst); n > 0 && dst[n-1] != '\n' && dst[n-1] != '\r' {
+		dst = append(dst, '\n')
+	}
+	for rest := dst; len(rest) > 0; {
+		rest = rest[:len(rest)-1]
+		if n := len(rest); n > 0 && rest[n-1] == '\r' && dst[n] == '\n' {
+			rest = rest[:n-1]
+		}
+		start := bytes.LastIndexAny(rest, "\r\n") + 1
+		if start == len(rest) {
+			break
+		}
+		if rest[start] != ':' {
+			return append(dst, '\n')
+		}
+		rest = rest[:start]
+	}
+	return dst
+}
+
 // line is one line of an event stream.
 type line struct {
 	// end is the index of the terminator, next that of the following line.

@@ -22,9 +22,13 @@ const (
 // UpstreamError makes an error for the caller of a model server's answer. Blame goes where it belongs: a server that
 // does not take our credentials or wants to be paid is a fault of the gateway's (502, code upstream_auth), of which the
 // caller learns no more; failures of the server become 502, 503 or 504; other errors keep status and text, because the
-// caller's request has caused them. RetryAfter is left to the caller of this function.
+// caller's request has caused them. An error that came with a status of success counts as having the status that its
+// body gives as code, 500 if it gives none. RetryAfter is left to the caller of this function.
 func UpstreamError(status int, body []byte) *Error {
 	e := readError(body)
+	if status < 300 && e.Status != 0 {
+		status = e.Status
+	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired,
 		status == http.StatusProxyAuthRequired, aboutCredentials(e):
@@ -140,6 +144,9 @@ func (e *Error) readBody(b *errorBody, level int) {
 		e.Message = jsonText(b.Msg)
 	}
 	e.Type, e.Code, e.Param = jsonText(b.Type), jsonText(b.Code), jsonText(b.Param)
+	if code, ok := parseCount(b.Code); ok && code >= 400 && code < 600 {
+		e.Status = int(code)
+	}
 	var loc []any
 	if json.Unmarshal(b.Loc, &loc) == nil && len(loc) > 0 {
 		e.Param, _ = loc[len(loc)-1].(string)

@@ -61,7 +61,7 @@ func leaving() []Case {
 	revoked := part
 	revoked.Bytes = SomeThenError
 	drained := exact(Whatever, "drained", output(30))
-	late := Script{Words: 30, HeaderDelay: 300 * time.Millisecond}
+	late := Script{Words: 30, HeaderDelay: 2 * time.Second}
 	return []Case{
 		{Name: "leave-midstream-cancel", About: "the client leaves: what was sent is counted, upstream is ended",
 			Script: slow, Body: streamed(), Leave: LeaveAfter, LeaveEvents: 5, Want: part},

@@ -27,7 +27,8 @@ func faultsInStreams() []Case {
 	}
 }
 
-// earlyErrors has errors with a status.
+// earlyErrors has errors with a status, which they keep: but a model server that refuses the gateway's own credentials
+// is no fault of the caller's, so that is 502.
 func earlyErrors() []Case {
 	fastAPI := `{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required","input":null}]}`
 	answers := []struct {

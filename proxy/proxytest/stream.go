@@ -179,6 +179,7 @@ func (s *streamer) event(choices, usage string, only bool, u Usage) piece {
 		bare += `,"usage":` + usage
 	}
 	s.buf = s.comment(s.buf[:0])
+	// Comments are not about usage: they stay, even where they stand in an event that goes.
 	if n := len(s.buf); n > 0 && s.w.record {
 		p.visible = append(append([]byte(nil), s.buf[:n]...), p.visible...)
 	}

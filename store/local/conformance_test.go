@@ -2,6 +2,9 @@ package local
 
 import (
 	"errors"
+	"flag"
+	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +13,15 @@ import (
 )
 
 var errCrash = errors.New("crash")
+
+// TestMain makes fewer random runs than rapid's usual 100, since each opens a database several times. The flag on the
+// command line wins.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "10"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // openTest opens a folder and closes it at the end of the test.
 func openTest(t testing.TB, dir string, o Options) *Store {
@@ -60,18 +72,25 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// ledgerOpener opens ledgers whose folds work until they are closed; with crash, what the fold at the end would do is
+// left to the next opening.
 func ledgerOpener(o Options, crash bool) storetest.OpenLedger {
 	return func(t testing.TB) (store.Ledger, func() store.Ledger) {
+		var crashing atomic.Bool
+		o.foldFault = func() error {
+			if crashing.Load() {
+				return errCrash
+			}
+			return nil
+		}
 		dir := t.TempDir()
 		s := openTest(t, dir, o)
 		return s, func() store.Ledger {
-			if crash {
-				// What the fold at the end would do is left to the next opening.
-				s.options.foldFault = func() error { return errCrash }
-			}
+			crashing.Store(crash)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
+			crashing.Store(false)
 			s = openTest(t, dir, o)
 			return s
 		}

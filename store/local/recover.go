@@ -66,6 +66,11 @@ func (l *ledger) admit(f *frame, payload []byte) error {
 	if f.seq > 0 && f.seq != l.seqs[f.source]+1 {
 		return fmt.Errorf("batch %d of source %d stands behind batch %d", f.seq, f.source, l.seqs[f.source])
 	}
+	return l.checkNumbers(f)
+}
+
+// checkNumbers insists that a frame defines the next names and uses defined ones only.
+func (l *ledger) checkNumbers(f *frame) error {
 	known := uint64(len(l.names))
 	if len(f.names) > 0 && uint64(f.firstName) != known {
 		return fmt.Errorf("it defines name %d where name %d belongs", f.firstName, known)

@@ -1,0 +1,347 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"llmhub/store"
+	"llmhub/store/local/usagelog"
+)
+
+// maxDifferences bounds how many differences a report spells out.
+const maxDifferences = 20
+
+// VerifyReport says what Verify has found.
+type VerifyReport struct {
+	// Frames of the log; Batches are those with events, the others hold marks only.
+	Frames  int64 `json:"frames"`
+	Batches int64 `json:"batches"`
+	Events  int64 `json:"events"`
+	// UnfoldedFrames are not part of the stored sums yet; they are added when the folder is next opened.
+	UnfoldedFrames int64 `json:"unfolded_frames"`
+	// DuplicateBatches and DuplicateRequests are counted more than once.
+	DuplicateBatches  int64 `json:"duplicate_batches"`
+	DuplicateRequests int64 `json:"duplicate_requests"`
+	// Keys is how many keys have events.
+	Keys int `json:"keys"`
+	// First and Last are the times of the oldest and the newest event; zero without events.
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+	// OpenMarks are requests begun and neither settled nor void.
+	OpenMarks int `json:"open_marks"`
+	// Differences between the log and what the database says, at most 20; MoreDifferences counts the others.
+	Differences     []string `json:"differences"`
+	MoreDifferences int64    `json:"more_differences"`
+}
+
+// differ notes a difference.
+func (r *VerifyReport) differ(format string, args ...any) {
+	if len(r.Differences) == maxDifferences {
+		r.MoreDifferences++
+		return
+	}
+	r.Differences = append(r.Differences, fmt.Sprintf(format, args...))
+}
+
+// Verify reads the whole usage log, adds everything up anew and compares it with the sums. The error wraps
+// store.ErrDamaged if they differ or the log is damaged; the report is then filled as far as it was possible. The data
+// folder must not be in use. Memory is needed for a row per key, model and day, and a bit per request.
+func Verify(ctx context.Context, dir string, o Options) (VerifyReport, error) {
+	v := &verifier{report: VerifyReport{Differences: []string{}}, requests: map[store.Source]requestSet{}}
+	if _, err := os.Stat(filepath.Join(dir, "log")); err != nil {
+		return v.report, fmt.Errorf("%s is not a data folder: %w", dir, err)
+	}
+	s, err := openParts(dir, o, usagelog.OpenReadOnly)
+	if err != nil {
+		return v.report, fmt.Errorf("verify data folder %s: %w", dir, err)
+	}
+	if err = v.run(ctx, s); err == nil && len(v.report.Differences) > 0 {
+		err = fmt.Errorf("%w: log and sums differ in %d places, first: %s", store.ErrDamaged,
+			int64(len(v.report.Differences))+v.report.MoreDifferences, v.report.Differences[0])
+	}
+	if err = errors.Join(err, s.closeParts()); err != nil {
+		return v.report, fmt.Errorf("verify data folder %s: %w", dir, err)
+	}
+	return v.report, nil
+}
+
+// verifier adds up the log.
+type verifier struct {
+	report VerifyReport
+	at     folded
+	// ledger follows names, sources and open requests.
+	ledger ledger
+	delta  *delta
+	cells  map[cell]*sum
+	keys   map[uint32]*keyCheck
+	// requests holds which requests have an event.
+	requests map[store.Source]requestSet
+}
+
+// keyCheck is what is known of a key: its last use, and a fingerprint of the positions of its frames.
+type keyCheck struct {
+	last      int64 // Unix milliseconds
+	lastFrame usagelog.Position
+	frames    fingerprint
+}
+
+// fingerprint stands for a sequence of positions.
+type fingerprint struct {
+	count int64
+	hash  uint64
+}
+
+func (f *fingerprint) add(p usagelog.Position) {
+	const prime = 1099511628211
+	f.count++
+	f.hash = (f.hash*prime+uint64(p.Segment))*prime + uint64(p.Offset)
+}
+
+// requestSet is a set of counters, in pages of 4 KiB.
+type requestSet map[uint64]*[512]uint64
+
+// insert reports whether the counter is new.
+func (s requestSet) insert(n uint64) bool {
+	page := s[n>>15]
+	if page == nil {
+		page = new([512]uint64)
+		s[n>>15] = page
+	}
+	word, bit := &page[n>>6&511], uint64(1)<<(n&63)
+	isNew := *word&bit == 0
+	*word |= bit
+	return isNew
+}
+
+func (v *verifier) run(ctx context.Context, s *Store) error {
+	v.ledger.init(s.location)
+	v.delta = newDelta(1)
+	v.cells, v.keys = map[cell]*sum{}, map[uint32]*keyCheck{}
+	txn := s.db.NewTransaction(false)
+	defer txn.Discard()
+	isNew, err := s.checkFormat(txn)
+	if err != nil || isNew {
+		return badgerError(err)
+	}
+	if v.at, err = foldedIn(txn); err != nil {
+		return badgerError(err)
+	}
+	if err := s.checkLogReaches(v.at); err != nil {
+		return err
+	}
+	compared := false
+	_, err = s.log.Replay(usagelog.Position{}, func(pos usagelog.Position, seq uint64, _ time.Time, payload []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if seq > v.at.seq && !compared {
+			compared = true
+			if err := v.compare(txn); err != nil {
+				return err
+			}
+		}
+		return v.frame(pos, seq, payload)
+	})
+	if err == nil && !compared {
+		err = v.compare(txn)
+	}
+	v.report.Keys, v.report.OpenMarks = len(v.keys), len(v.ledger.open)
+	return badgerError(err)
+}
+
+// frame checks one frame and adds it up.
+func (v *verifier) frame(pos usagelog.Position, seq uint64, payload []byte) error {
+	var f frame
+	err := f.decode(payload)
+	if err == nil {
+		err = v.ledger.checkNumbers(&f)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: usage log, frame %d at %s: %w", store.ErrDamaged, seq, pos, err)
+	}
+	v.report.Frames++
+	if seq > v.at.seq {
+		v.report.UnfoldedFrames++
+	}
+	if f.seq > 0 {
+		v.batch(&f, seq)
+	}
+	for i, name := range f.names {
+		v.ledger.numbers[name] = f.firstName + uint32(i)
+	}
+	v.ledger.names = append(v.ledger.names, f.names...)
+	for i := range f.marks {
+		v.ledger.applyMark(v.delta, &f.marks[i])
+	}
+	for i := range f.events {
+		v.event(&f.events[i], pos)
+	}
+	clear(v.delta.marks)
+	return nil
+}
+
+func (v *verifier) batch(f *frame, seq uint64) {
+	v.report.Batches++
+	switch last := v.ledger.seqs[f.source]; {
+	case f.seq <= last:
+		v.report.DuplicateBatches++
+		v.report.differ("frame %d repeats batch %d of source %d", seq, f.seq, f.source)
+	case f.seq > last+1:
+		v.report.differ("frame %d has batch %d of source %d behind batch %d", seq, f.seq, f.source, last)
+	}
+	v.ledger.seqs[f.source] = max(v.ledger.seqs[f.source], f.seq)
+}
+
+func (v *verifier) event(e *event, pos usagelog.Position) {
+	v.report.Events++
+	at := time.UnixMilli(e.at).UTC()
+	if v.report.First.IsZero() || at.Before(v.report.First) {
+		v.report.First = at
+	}
+	if at.After(v.report.Last) {
+		v.report.Last = at
+	}
+	source := e.id.Source()
+	if v.requests[source] == nil {
+		v.requests[source] = requestSet{}
+	}
+	if !v.requests[source].insert(uint64(e.id) & counterMask) {
+		v.report.DuplicateRequests++
+		v.report.differ("request %s is counted more than once", e.id)
+	}
+	addTo(v.cells, cell{key: e.key, model: e.model, day: v.ledger.days.of(e.at)}, sum{requests: 1, tokens: e.tokens})
+	k := v.keys[e.key]
+	if k == nil {
+		k = &keyCheck{}
+		v.keys[e.key] = k
+	}
+	k.last = max(k.last, e.at)
+	if k.lastFrame != pos {
+		k.lastFrame = pos
+		k.frames.add(pos)
+	}
+	v.ledger.settle(v.delta, e.id)
+}
+
+// compare compares the state at the folded position with the rows of the database.
+func (v *verifier) compare(txn *badger.Txn) error {
+	months, global, totals := groupCells(v.cells)
+	stored := ledger{}
+	stored.init(v.ledger.days.location)
+	if err := stored.load(txn); err != nil {
+		return err
+	}
+	compareMaps(v, "last batch of source", v.ledger.seqs, stored.seqs)
+	compareMaps(v, "name", numbered(v.ledger.names), numbered(stored.names))
+	compareMaps(v, "open request", marksIn(v.ledger.open), marksIn(stored.open))
+	return errors.Join(
+		compareSums(v, txn, rowDay, 3, v.cells, func(p [3]uint32) cell {
+			return cell{key: p[0], day: store.Day(p[1]), model: p[2]}
+		}),
+		compareSums(v, txn, rowMonth, 3, months, func(p [3]uint32) [3]uint32 { return p }),
+		compareSums(v, txn, rowGlobal, 2, global, func(p [3]uint32) [2]uint32 { return [2]uint32{p[0], p[1]} }),
+		compareSums(v, txn, rowTotal, 2, totals, func(p [3]uint32) [2]uint32 { return [2]uint32{p[0], p[1]} }),
+		v.compareKeys(txn),
+	)
+}
+
+func numbered(names []string) map[int]string {
+	m := make(map[int]string, len(names))
+	for i, name := range names {
+		m[i] = name
+	}
+	return m
+}
+
+func marksIn(open map[store.RequestID]*openMark) map[store.RequestID]mark {
+	m := make(map[store.RequestID]mark, len(open))
+	for id, o := range open {
+		m[id] = o.mark
+	}
+	return m
+}
+
+// compareMaps notes where what is stored differs from what the log gives.
+func compareMaps[K, V comparable](v *verifier, what string, want, got map[K]V) {
+	for k, w := range want {
+		if g, ok := got[k]; !ok {
+			v.report.differ("%s %v is missing in the database", what, k)
+		} else if g != w {
+			v.report.differ("%s %v is %v in the database and %v in the log", what, k, g, w)
+		}
+	}
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			v.report.differ("%s %v is in the database, but not in the log", what, k)
+		}
+	}
+}
+
+// compareSums compares one kind of sums.
+func compareSums[K comparable](v *verifier, txn *badger.Txn, row byte, parts int, want map[K]*sum, key func([3]uint32) K) error {
+	seen := 0
+	err := eachRow(txn, []byte{row}, func(k, value []byte) error {
+		p, err := keyParts(k, parts)
+		if err != nil {
+			return err
+		}
+		got, err := decodeSum(k, value)
+		if err != nil {
+			return err
+		}
+		if w := want[key(p)]; w == nil {
+			v.report.differ("sum %c %v is in the database, but not in the log", row, p[:parts])
+		} else if seen++; *w != got {
+			v.report.differ("sum %c %v is %+v in the database and %+v in the log", row, p[:parts], got, *w)
+		}
+		return nil
+	})
+	if err == nil && seen < len(want) {
+		v.report.differ("%d sums %c are missing in the database", len(want)-seen, row)
+	}
+	return err
+}
+
+// compareKeys compares when keys were last used and where their events stand.
+func (v *verifier) compareKeys(txn *badger.Txn) error {
+	wantLast, gotLast := map[uint32]int64{}, map[uint32]int64{}
+	wantFrames, gotFrames := map[uint32]fingerprint{}, map[uint32]fingerprint{}
+	for key, k := range v.keys {
+		wantLast[key], wantFrames[key] = k.last, k.frames
+	}
+	for key := range v.keys {
+		at, err := getUint64(txn, rowKey(rowLast, key))
+		if err != nil {
+			return err
+		}
+		gotLast[key] = int64(at)
+	}
+	err := eachRow(txn, []byte{rowFrames}, func(k, value []byte) error {
+		if len(k) != 13 {
+			return damagedRow(k)
+		}
+		p, err := keyParts(k[:5], 1)
+		if err != nil {
+			return err
+		}
+		positions, ok := decodePositions(value, nil)
+		if !ok {
+			return damagedRow(k)
+		}
+		f := gotFrames[p[0]]
+		for _, pos := range positions {
+			f.add(pos)
+		}
+		gotFrames[p[0]] = f
+		return nil
+	})
+	compareMaps(v, "last use of key", wantLast, gotLast)
+	compareMaps(v, "index of frames of key", wantFrames, gotFrames)
+	return err
+}
