@@ -152,7 +152,7 @@ func (s *Service) getKey(ctx context.Context, id string) (store.Record[Key], err
 	return r, err
 }
 
-// KeyFilter selects keys: of a subscription, of a tenant, or all.
+// KeyFilter selects keys: of a subscription, of a tenant, of both, or all.
 type KeyFilter struct {
 	TenantID       string
 	SubscriptionID string
@@ -167,6 +167,16 @@ func (s *Service) ListKeys(ctx context.Context, f KeyFilter, after string, limit
 		index, value = "subscription", f.SubscriptionID
 	case f.TenantID != "":
 		index, value = "tenant", f.TenantID
+	}
+	if f.SubscriptionID != "" && f.TenantID != "" {
+		// All keys of a subscription are of its tenant.
+		sub, err := s.subscriptions.Get(ctx, f.SubscriptionID)
+		if missing(err) || err == nil && sub.Value.TenantID != f.TenantID {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
 	}
 	page, next, err := s.keys.List(ctx, index, value, after, limit)
 	if err != nil {

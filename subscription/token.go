@@ -1,7 +1,6 @@
 package subscription
 
 import (
-	"bytes"
 	"crypto/rand"
 	"hash/crc32"
 )
@@ -36,23 +35,22 @@ func newToken() []byte {
 
 // appendChecksum appends the CRC-32 (IEEE) of b in seven digits, the lowest bits last.
 func appendChecksum(b []byte) []byte {
+	digits := checksum(b)
+	return append(b, digits[:]...)
+}
+
+func checksum(b []byte) (digits [crcChars]byte) {
 	sum := crc32.ChecksumIEEE(b)
-	var digits [crcChars]byte
 	for i := crcChars - 1; i >= 0; i-- {
 		digits[i] = base32Digits[sum&31]
 		sum >>= 5
 	}
-	return append(b, digits[:]...)
+	return digits
 }
 
 // wellFormed says whether b can be a key at all. Typing errors and foreign keys end here, without a look-up.
 func wellFormed(b []byte) bool {
-	if len(b) != tokenChars || string(b[:len(Prefix)]) != Prefix {
-		return false
-	}
-	var want [tokenChars]byte
-	sum := appendChecksum(append(want[:0], b[:crcAt]...))
-	return bytes.Equal(sum[crcAt:], b[crcAt:])
+	return len(b) == tokenChars && string(b[:len(Prefix)]) == Prefix && checksum(b[:crcAt]) == [crcChars]byte(b[crcAt:])
 }
 
 // publicID returns the public part of a well-formed key.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"llmhub/config"
 	"llmhub/metering"
 	"llmhub/store"
+	"llmhub/store/local"
 )
 
 const testToken = "a-token-of-some-length"
@@ -138,6 +142,66 @@ func TestCommandsAgainstAServer(t *testing.T) {
 		if code, stdout, stderr := command(t, url, testToken, c.args...); code != c.code || stdout != "" || !strings.HasPrefix(stderr, "llmhub: ") {
 			t.Errorf("%v: exit code %d, output %q, errors %q; want code %d", c.args, code, stdout, stderr, c.code)
 		}
+	}
+}
+
+// TestLedgerVerify looks at a folder in use, whole, of another time zone, and damaged.
+func TestLedgerVerify(t *testing.T) {
+	dir := t.TempDir()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := local.Open(dir, local.Options{Location: berlin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commitUsage(t, l, "key_a")
+	expect := func(code int, out, errs string, args ...string) {
+		t.Helper()
+		got, stdout, stderr := command(t, "", "", append([]string{"ledger", "verify", "--data", dir}, args...)...)
+		stdout = strings.Join(usageFields(stdout), "\n")
+		if got != code || !strings.Contains(stdout, out) || !strings.Contains(stderr, errs) {
+			t.Errorf("%v: exit code %d, output\n%s\nerrors\n%s\nwant %d, %q, %q", args, got, stdout, stderr, code, out, errs)
+		}
+	}
+	expect(exitFailed, "", "hint: stop llmhub serve first")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect(exitOK, "LEDGER ok\nframes in the log 1\n", "")
+	expect(exitOK, "\nrequests 1\n", "")
+	expect(exitOK, `"ok": true`, "", "--json")
+	expect(exitFailed, "", "Europe/Berlin", "--time-zone", "UTC")
+	expect(exitUsage, "", "is not a time zone", "--time-zone", "Nirgends")
+
+	segments, err := filepath.Glob(filepath.Join(dir, "log", "*"))
+	if err != nil || len(segments) == 0 {
+		t.Fatalf("no log: %v", err)
+	}
+	for _, path := range segments {
+		flipLastByte(t, path)
+	}
+	expect(exitFailed, "LEDGER DAMAGED", "llmhub: verify data folder")
+	expect(exitFailed, `"ok": false`, "damaged", "--json")
+	dir = t.TempDir()
+	expect(exitFailed, "", "is not a data folder")
+}
+
+// flipLastByte damages the last byte of a file that is not zero.
+func flipLastByte(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndexFunc(b, func(r rune) bool { return r != 0 })
+	if at < 0 {
+		return
+	}
+	b[at] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -42,6 +42,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newServeCommand(env),
 		newDemoCommand(env),
 		newConfigCommand(env),
+		newLedgerCommand(env),
 		newTenantCommand(api),
 		newSubscriptionCommand(api),
 		newKeyCommand(api),
