@@ -48,12 +48,9 @@ func digitsOnly(s string) bool { return strings.Trim(s, "0123456789") == "" }
 // String returns the exact decimal, with two decimals at least.
 func (a Amount) String() string {
 	whole, rest := new(big.Int).QuoRem(a.int(), oneUnit, new(big.Int))
-	fraction := fmt.Sprintf("%0*s", amountDigits, rest.String())
-	fraction = strings.TrimRight(fraction, "0")
-	for len(fraction) < 2 {
-		fraction += "0"
-	}
-	return whole.String() + "." + fraction
+	digits := rest.String()
+	fraction := strings.TrimRight(strings.Repeat("0", amountDigits-len(digits))+digits, "0")
+	return whole.String() + "." + fraction + strings.Repeat("0", max(0, 2-len(fraction)))
 }
 
 // MarshalText gives the exact decimal.

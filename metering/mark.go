@@ -2,32 +2,48 @@ package metering
 
 import (
 	"context"
+	"slices"
 
 	"llmhub/store"
 )
 
-// takeMarks collects what waits to be written: the begun-marks of live entries that have none, and notes.
-func (r *Recorder) takeMarks() ([]*Entry, []store.Mark) {
+// maxMarks bounds the marks of one write. It leaves room for an entry's second one.
+const maxMarks = 512
+
+// mark has the entry's begun-mark written with the next write of marks; the caller holds mu.
+func (r *Recorder) mark(e *Entry) {
+	if !e.waiting {
+		e.waiting = true
+		r.unmarked = append(r.unmarked, e)
+	}
+}
+
+// takeMarks puts what waits to be written, up to a limit, into markBuf: the begun-marks of live entries that have
+// none, with what they have delivered, and void marks. The caller holds markMu.
+func (r *Recorder) takeMarks() {
+	r.markBuf, r.markedBuf, r.markedSeen = r.markBuf[:0], r.markedBuf[:0], r.markedSeen[:0]
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.unmarked) == 0 && len(r.notes) == 0 {
-		return nil, nil
-	}
-	entries := r.unmarked
-	r.unmarked = nil
-	marks := make([]store.Mark, 0, len(entries)+len(r.notes))
-	taken := entries[:0]
-	for _, e := range entries {
+	taken := 0
+	for taken < len(r.unmarked) && len(r.markBuf) < maxMarks {
+		e := r.unmarked[taken]
+		taken++
+		e.waiting = false
 		if e.ended {
 			continue
 		}
-		e.mark = markInCommit
-		taken = append(taken, e)
-		marks = append(marks, e.begunMark())
+		e.tried = true
+		r.markBuf = append(r.markBuf, e.begunMark())
+		deltas := e.deltas.Load()
+		if deltas > 0 {
+			r.markBuf = append(r.markBuf, e.progressMark(deltas))
+		}
+		r.markedBuf, r.markedSeen = append(r.markedBuf, e), append(r.markedSeen, deltas)
 	}
-	marks = append(marks, r.notes...)
-	r.notes = nil
-	return taken, marks
+	r.unmarked = slices.Delete(r.unmarked, 0, taken)
+	n := min(len(r.voids), max(0, maxMarks-len(r.markBuf)))
+	r.markBuf = append(r.markBuf, r.voids[:n]...)
+	r.voids = slices.Delete(r.voids, 0, n)
 }
 
 func (e *Entry) begunMark() store.Mark {
@@ -37,56 +53,88 @@ func (e *Entry) begunMark() store.Mark {
 	}
 }
 
+func (e *Entry) progressMark(deltas int64) store.Mark {
+	return store.Mark{Kind: store.MarkProgress, ID: e.id, Deltas: deltas}
+}
+
 // marked notes the outcome of writing what takeMarks gave; after a failure it waits to be written again.
-func (r *Recorder) marked(entries []*Entry, marks []store.Mark, err error) {
+func (r *Recorder) marked(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil {
-		for _, e := range entries {
-			e.mark = markIsWritten
+	for i, e := range r.markedBuf {
+		switch {
+		case err == nil:
+			e.noted = r.markedSeen[i]
+			e.ensured.Store(!e.waiting) // not if it has been redirected in between
+		case !e.ended:
+			r.mark(e)
 		}
+	}
+	if err == nil {
 		return
 	}
-	for _, e := range entries {
-		if e.mark == markInCommit {
-			e.mark = markWaits
-			r.unmarked = append(r.unmarked, e)
-		}
-	}
-	for _, m := range marks {
+	for _, m := range r.markBuf {
 		if m.Kind == store.MarkVoid {
-			r.notes = append(r.notes, m)
+			r.voids = append(r.voids, m)
 		}
 	}
 }
 
-// flushMarks writes what waits, in one write and unsynced. The caller holds markMu.
+// flushMarks writes what waits, unsynced. The caller holds markMu.
 func (r *Recorder) flushMarks() error {
-	entries, marks := r.takeMarks()
-	if len(marks) == 0 {
-		return nil
+	for {
+		r.takeMarks()
+		if len(r.markBuf) == 0 {
+			return nil
+		}
+		err := r.ledger.Mark(context.Background(), r.source, r.markBuf)
+		r.marked(err)
+		clear(r.markedBuf) // lets go of the entries
+		if err != nil {
+			return notRecorded(err)
+		}
 	}
-	err := r.ledger.Mark(context.Background(), r.source, marks)
-	r.marked(entries, marks, err)
-	if err != nil {
-		return notRecorded(err)
-	}
-	return nil
 }
 
-// markProgress writes the begun-marks that wait and how much each open stream has delivered.
-func (r *Recorder) markProgress() {
+// writeMarks writes what waits before a commit. When it returns, no begun-mark of an entry that had ended before is on
+// its way any more: such a mark behind the entry's event would make it an orphan, settled twice.
+func (r *Recorder) writeMarks() {
 	r.markMu.Lock()
 	defer r.markMu.Unlock()
-	r.mu.Lock()
-	for e := r.live.head.next; e != &r.live.head; e = e.next {
-		if n := e.deltas.Load(); n != e.reported {
-			e.reported = n
-			r.notes = append(r.notes, store.Mark{Kind: store.MarkProgress, ID: e.id, Deltas: n})
-		}
-	}
-	r.mu.Unlock()
 	if err := r.flushMarks(); err != nil {
 		r.opts.Logger.Warn("marks of requests in flight not written", "err", err)
 	}
+}
+
+// markProgress writes the marks that wait and how much each open stream has delivered.
+func (r *Recorder) markProgress() {
+	r.writeMarks()
+	r.markMu.Lock()
+	defer r.markMu.Unlock()
+	entries, marks := r.progress()
+	for len(marks) > 0 {
+		n := min(len(marks), maxMarks)
+		if err := r.ledger.Mark(context.Background(), r.source, marks[:n]); err != nil {
+			r.opts.Logger.Warn("progress of requests in flight not written", "err", err)
+			return
+		}
+		r.mu.Lock()
+		for i, e := range entries[:n] {
+			e.noted = marks[i].Deltas
+		}
+		r.mu.Unlock()
+		entries, marks = entries[n:], marks[n:]
+	}
+}
+
+// progress returns the live entries that have delivered more than has been noted, with a mark of each.
+func (r *Recorder) progress() (entries []*Entry, marks []store.Mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for e := r.live.head.next; e != &r.live.head; e = e.next {
+		if n := e.deltas.Load(); n != e.noted && e.ensured.Load() {
+			entries, marks = append(entries, e), append(marks, e.progressMark(n))
+		}
+	}
+	return entries, marks
 }

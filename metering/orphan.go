@@ -32,10 +32,11 @@ func (r *Recorder) settleOrphans(ctx context.Context) (seq uint64, err error) {
 				"request", m.ID.String(), "key", m.Key, "model", m.Model, "begun", m.At, "deltas", m.Deltas)
 		}
 		seq++
+		start := time.Now()
 		if err := r.ledger.Commit(ctx, store.Batch{Source: r.source, Seq: seq, Events: events}); err != nil {
 			return seq, fmt.Errorf("settle %d requests of a dead process: %w", n, err)
 		}
-		r.opts.Observer.Committed(events, time.Since(now))
+		r.opts.Observer.Committed(events, time.Since(start))
 		orphans = orphans[n:]
 	}
 	return seq, nil

@@ -41,12 +41,11 @@ func (l PriceList) At(model string, day store.Day) (Price, bool) {
 	return prices[i-1], true
 }
 
-// changesWithin says whether any model's price changes after the first day of a month and before its end, or of any
-// month of the range.
+// changesWithin says whether any price begins on a day of the range that is not the first of a month.
 func (l PriceList) changesWithin(from, to store.Day) bool {
 	for _, prices := range l {
 		for _, p := range prices {
-			if p.From > from && p.From < to && p.From != p.From.Month().First() {
+			if p.From >= from && p.From < to && p.From != p.From.Month().First() {
 				return true
 			}
 		}

@@ -25,7 +25,8 @@ type Ledger interface {
 	Ready() error
 }
 
-// Observer is told about commits. Its methods are called from the recorder's goroutine and must not block.
+// Observer is told about commits. Its methods are called one at a time, from NewRecorder and then from the recorder's
+// goroutine, and must not block.
 type Observer interface {
 	// Committed reports one durable batch: its events and the time Commit took.
 	Committed(events []store.Event, took time.Duration)
@@ -35,9 +36,9 @@ type Observer interface {
 
 // RecorderOptions tune a Recorder. The zero value is usable.
 type RecorderOptions struct {
-	// Linger bounds how long a finished request waits for others to share its commit; 0 means 2 ms.
+	// Linger bounds how long the recorder, when it is free to commit, waits for others to join; 0 means 2 ms.
 	Linger time.Duration
-	// MaxBatch bounds the events of one commit; 0 means 1,024.
+	// MaxBatch bounds the events of one commit; 0 means 1,024, and store.MaxBatchEvents is the most.
 	MaxBatch int
 	// ProgressEvery is the period of progress marks of open streams; 0 means one second.
 	ProgressEvery time.Duration
@@ -51,9 +52,10 @@ func (o *RecorderOptions) setDefaults() {
 	if o.Linger == 0 {
 		o.Linger = 2 * time.Millisecond
 	}
-	if o.MaxBatch == 0 {
+	if o.MaxBatch <= 0 {
 		o.MaxBatch = 1024
 	}
+	o.MaxBatch = min(o.MaxBatch, store.MaxBatchEvents)
 	if o.ProgressEvery == 0 {
 		o.ProgressEvery = time.Second
 	}
@@ -73,43 +75,40 @@ type noObserver struct{}
 func (noObserver) Committed([]store.Event, time.Duration) {}
 func (noObserver) CommitFailed(error)                     {}
 
-// batch is a group of events that share a commit. done is closed when the first attempt has ended, with err set.
-type batch struct {
-	events []store.Event
-	done   chan struct{}
-	err    error
-}
-
-func newBatch(capacity int) *batch {
-	return &batch{events: make([]store.Event, 0, capacity), done: make(chan struct{})}
-}
-
 // Recorder commits the usage of finished requests in groups: all that finish within the linger, or while the former
 // commit runs, become durable with one sync. Methods may be called concurrently.
 //
-// A batch that fails is tried again, unchanged, until it succeeds or the ledger is beyond use; those who wait for it
-// are told at the first failure, and no new request may begin meanwhile. Events are never dropped.
+// A batch that fails is tried again, unchanged, until it succeeds or the ledger is beyond use. Meanwhile those who wait
+// are told at once, and no new request may begin. Events are never dropped, but for one that the ledger can never
+// take, which is logged.
 type Recorder struct {
 	ledger Ledger
 	source store.Source
 	opts   RecorderOptions
 
-	next     atomic.Uint64 // counter of request IDs
-	mu       sync.Mutex
-	pending  *batch
-	unmarked []*Entry     // begun, and no mark written yet; ended ones among them
-	notes    []store.Mark // void marks to write
-	live     entryList
-	stuck    error // why the current batch cannot be committed
-	dead     error // why nothing will be committed any more
-	lost     int   // events settled and not committed when the recorder died
-	closing  bool
+	next    atomic.Uint64 // counter of request IDs
+	mu      sync.Mutex
+	queue   []*batch // to be committed, oldest first; events join the last
+	live    entryList
+	stuck   error // why the batch at hand cannot be committed
+	dead    error // why nothing will be committed any more
+	lost    int   // events settled that will never be committed
+	lostWhy error // of the first of them
+	closing bool
 
-	markMu sync.Mutex    // held while marks are written outside a commit
-	wake   chan struct{} // capacity 1
-	stop   chan struct{}
-	done   chan struct{}
-	fatal  chan error
+	// markMu is held from taking marks until they are written, so that they are written in the order taken, and that
+	// no mark of a request can be written behind its event. It is taken before mu, and never held during a sync.
+	markMu     sync.Mutex
+	unmarked   []*Entry     // under mu: begun, and no mark written yet; ended ones among them
+	voids      []store.Mark // under mu: to be written
+	markBuf    []store.Mark // under markMu
+	markedBuf  []*Entry     // under markMu
+	markedSeen []int64      // under markMu: the deltas in markBuf of each of markedBuf
+
+	wake  chan struct{} // capacity 1
+	stop  chan struct{}
+	done  chan struct{}
+	fatal chan error
 }
 
 // NewRecorder settles what dead processes left behind and starts a recorder. Close must be called.
@@ -121,11 +120,10 @@ func NewRecorder(ctx context.Context, l Ledger, o RecorderOptions) (*Recorder, e
 	}
 	r := &Recorder{
 		ledger: l, source: source, opts: o,
-		pending: newBatch(16),
-		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		done:    make(chan struct{}),
-		fatal:   make(chan error, 1),
+		wake:  make(chan struct{}, 1),
+		stop:  make(chan struct{}),
+		done:  make(chan struct{}),
+		fatal: make(chan error, 1),
 	}
 	r.live.init()
 	seq, err := r.settleOrphans(ctx)
@@ -142,12 +140,25 @@ func (r *Recorder) Fatal() <-chan error { return r.fatal }
 // Ready returns nil while new requests may begin.
 func (r *Recorder) Ready() error {
 	r.mu.Lock()
-	stuck := r.stuck
+	err := r.refusal()
 	r.mu.Unlock()
-	if stuck != nil {
-		return stuck
+	if err != nil {
+		return err
 	}
 	return r.ledger.Ready()
+}
+
+// refusal says why nothing may begin; the caller holds mu.
+func (r *Recorder) refusal() error {
+	switch {
+	case r.stuck != nil:
+		return r.stuck
+	case r.dead != nil:
+		return r.dead
+	case r.closing:
+		return store.ErrClosed
+	}
+	return nil
 }
 
 // Live returns the number of requests begun and not settled.
@@ -158,7 +169,8 @@ func (r *Recorder) Live() int {
 }
 
 // Close commits what has been settled and stops. The callers must have settled their entries before. It returns an
-// error if something settled could not be made durable; that is then found again as an orphan at the next start.
+// error if something settled could not be made durable; where its begun-mark could be written, it is found again as an
+// orphan at the next start.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	if !r.closing {
@@ -170,12 +182,12 @@ func (r *Recorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lost > 0 {
-		return fmt.Errorf("%w: %d settled requests: %w", ErrNotRecorded, r.lost, r.stuck)
+		return fmt.Errorf("%d settled requests: %w", r.lost, r.lostWhy)
 	}
 	return nil
 }
 
-// run is the one goroutine that commits.
+// run is the one goroutine that commits. seq is the number of the last batch.
 func (r *Recorder) run(seq uint64) {
 	defer close(r.done)
 	progress := time.NewTicker(r.opts.ProgressEvery)
@@ -184,82 +196,62 @@ func (r *Recorder) run(seq uint64) {
 	linger.Stop()
 	defer linger.Stop()
 	for {
+		var err error
 		select {
 		case <-r.wake:
 			r.waitForCompany(linger)
-			if !r.commitPending(&seq) {
-				return
-			}
+			err = r.commitNext(&seq)
 		case <-progress.C:
 			r.markProgress()
 		case <-r.stop:
-			if r.commitPending(&seq) {
-				r.die(nil, store.ErrClosed)
-			}
+			r.finish(&seq)
+			return
+		}
+		if err != nil {
+			r.die(err)
 			return
 		}
 	}
 }
 
-// waitForCompany lets others join the pending batch, unless everybody alive has joined already.
-func (r *Recorder) waitForCompany(linger *time.Timer) {
-	if r.nobodyToWaitFor() {
-		return
-	}
-	linger.Reset(r.opts.Linger)
-	defer linger.Stop()
+// finish commits all that is queued, which nothing joins once the recorder is dead, and the last marks.
+func (r *Recorder) finish(seq *uint64) {
 	for {
-		select {
-		case <-linger.C:
+		r.mu.Lock()
+		if len(r.queue) == 0 {
+			r.dead = notRecorded(store.ErrClosed)
+			r.mu.Unlock()
+			r.markProgress()
 			return
-		case <-r.stop:
+		}
+		r.mu.Unlock()
+		if err := r.commitNext(seq); err != nil {
+			r.die(err)
 			return
-		case <-r.wake:
-			if r.nobodyToWaitFor() {
-				return
-			}
 		}
 	}
 }
 
-func (r *Recorder) nobodyToWaitFor() bool {
+// die ends the recorder: whoever waits or comes later is told that nothing is recorded any more.
+func (r *Recorder) die(err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.live.n == 0 || len(r.pending.events) >= r.opts.MaxBatch
-}
-
-// commitPending commits the pending batch, if there is one, and reports whether the recorder can go on.
-func (r *Recorder) commitPending(seq *uint64) bool {
-	r.mu.Lock()
-	b := r.pending
-	if len(b.events) == 0 {
-		r.mu.Unlock()
-		return true
-	}
-	r.pending = newBatch(len(b.events))
-	r.mu.Unlock()
-	if err := r.commit(b, *seq+1); err != nil {
-		r.die(b, err)
-		return false
-	}
-	*seq++
-	return true
-}
-
-// die ends the recorder: whoever waits or comes later is told that nothing is recorded any more. b is the batch that
-// was not committed, if any.
-func (r *Recorder) die(b *batch, err error) {
-	r.mu.Lock()
-	if b != nil {
-		r.lost += len(b.events)
-	}
-	r.lost += len(r.pending.events)
 	r.dead = notRecorded(err)
-	r.pending.err = r.dead
-	close(r.pending.done)
+	for _, b := range r.queue {
+		r.lose(len(b.events), r.dead)
+		b.tell(r.dead)
+	}
+	r.queue = nil
 	r.mu.Unlock()
-	if b != nil && beyondUse(err) {
+	if beyondUse(err) {
 		r.fatal <- err
+	}
+}
+
+// lose counts events that will never be committed; the caller holds mu.
+func (r *Recorder) lose(n int, why error) {
+	r.lost += n
+	if r.lostWhy == nil {
+		r.lostWhy = why
 	}
 }
 
@@ -269,50 +261,3 @@ func beyondUse(err error) bool {
 }
 
 func notRecorded(err error) error { return fmt.Errorf("%w: %w", ErrNotRecorded, err) }
-
-// commit makes one batch durable, trying until it is done, the ledger is beyond use, or Close is called.
-func (r *Recorder) commit(b *batch, seq uint64) error {
-	told := false
-	for {
-		start := time.Now()
-		err := r.commitOnce(b, seq)
-		if err == nil {
-			r.setStuck(nil)
-			if !told {
-				close(b.done)
-			}
-			r.opts.Observer.Committed(b.events, time.Since(start))
-			return nil
-		}
-		r.setStuck(err)
-		r.opts.Observer.CommitFailed(err)
-		if !told {
-			r.opts.Logger.Error("usage not committed", "events", len(b.events), "err", err)
-			told = true
-			b.err = notRecorded(err)
-			close(b.done)
-		}
-		if beyondUse(err) {
-			return err
-		}
-		select {
-		case <-r.stop:
-			return err
-		case <-time.After(r.opts.RetryEvery):
-		}
-	}
-}
-
-func (r *Recorder) setStuck(err error) {
-	r.mu.Lock()
-	r.stuck = err
-	r.mu.Unlock()
-}
-
-// commitOnce writes the marks that wait and the events in one go.
-func (r *Recorder) commitOnce(b *batch, seq uint64) error {
-	entries, marks := r.takeMarks()
-	err := r.ledger.Commit(context.Background(), store.Batch{Source: r.source, Seq: seq, Events: b.events, Marks: marks})
-	r.marked(entries, marks, err)
-	return err
-}

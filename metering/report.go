@@ -62,7 +62,8 @@ func Report(ctx context.Context, l Usage, prices PriceList, q store.UsageQuery) 
 		rows = append(rows, *r)
 	}
 	slices.SortFunc(rows, func(a, b Row) int {
-		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Model, b.Model), cmp.Compare(a.Day, b.Day), cmp.Compare(a.Month, b.Month))
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Model, b.Model),
+			cmp.Compare(a.Day, b.Day), cmp.Compare(a.Month, b.Month))
 	})
 	return append(rows, total), nil
 }

@@ -55,6 +55,10 @@ var (
 		Status: http.StatusBadGateway, Type: "api_error", Code: "upstream_too_large",
 		Message: "The model server sent more at once than the gateway passes on.",
 	}
+	errInternal = &openai.Error{
+		Status: http.StatusInternalServerError, Type: "api_error", Code: "internal_error",
+		Message: "The gateway failed to deal with the request.",
+	}
 	errClientLeft = &openai.Error{
 		Status: 499, Type: "api_error", Code: "client_closed_request",
 		Message: "The client closed the connection.",
@@ -64,7 +68,7 @@ var (
 // isOwn says whether an error's code is one of the gateway's, for what happens once a request has been sent on.
 func isOwn(e *openai.Error) bool {
 	switch e {
-	case errShutdown, errUpstreamBusy, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errClientLeft:
+	case errShutdown, errUpstreamBusy, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
 		return true
 	}
 	switch e.Code {

@@ -3,7 +3,9 @@ package proxy
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -28,18 +30,31 @@ func (p *Proxy) forward(ep *endpoint) fiber.Handler {
 		ctx := c.Context()
 		x, refusal := p.admit(ctx, ep)
 		if refusal == nil {
-			refusal = x.send(ctx)
-		}
-		if refusal == nil && x.streamed() {
-			refusal = x.stream(ctx)
-		} else if refusal == nil {
-			refusal = x.whole(ctx)
+			refusal = x.answer(ctx)
 		}
 		if refusal != nil {
 			x.refuse(ctx, refusal)
 		}
 		return nil
 	}
+}
+
+// answer sends the request on and answers with what comes. A panic must leave neither the process nor the request's
+// slot behind; its settlement counts what was delivered, which is nothing yet.
+func (x *exchange) answer(ctx *fasthttp.RequestCtx) (refusal *openai.Error) {
+	defer func() {
+		if r := recover(); r != nil {
+			x.p.Logger.Error("panic in a request", "request", x.name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			refusal = errInternal
+		}
+	}()
+	if refusal := x.send(ctx); refusal != nil {
+		return refusal
+	}
+	if x.streamed() {
+		return x.stream(ctx)
+	}
+	return x.whole(ctx)
 }
 
 // refuse answers with an error and ends the exchange if it has begun.

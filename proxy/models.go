@@ -103,7 +103,7 @@ func (p *Proxy) ServerError(ctx *fasthttp.RequestCtx, status int) {
 	case http.StatusRequestHeaderFieldsTooLarge:
 		e.Code, e.Message = "headers_too_large", "The request's headers are larger than the gateway takes."
 	case http.StatusInternalServerError:
-		e.Type, e.Message = "api_error", "The gateway failed to deal with the request."
+		e = errInternal
 	}
 	p.Metrics.refusedQuery(e)
 	answerError(ctx, e, p.Recorder.NewID().String())

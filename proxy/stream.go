@@ -263,7 +263,7 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	s.seen++
 	c := s.x.meter.Event(ev.Data)
 	if c.IsError && s.first() {
-		return openai.UpstreamError(fasthttp.StatusBadGateway, ev.Data)
+		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
 	}
 	s.faulty = s.faulty || c.IsError
 	if c.HasContent {
@@ -285,7 +285,7 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 func (s *stream) takePlain(ev openai.Event) *openai.Error {
 	s.seen++
 	if s.x.meter.Event(ev.Data).IsError {
-		return openai.UpstreamError(fasthttp.StatusBadGateway, ev.Data)
+		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
 	}
 	s.plain = true
 	s.out = openai.WrapPlain(s.out, ev.Data)
@@ -383,7 +383,7 @@ func (s *stream) drain() {
 			break
 		}
 	}
-	if s.phase == phaseFinish {
+	if s.phase == phaseFinish && !s.faulty {
 		// Nobody waits for the end: the record need not be durable before Close returns.
 		x.settleDrained()
 	}
@@ -394,8 +394,8 @@ func (s *stream) drop(ev openai.Event) {
 	switch ev.Kind {
 	case openai.Done:
 		s.phase = phaseFinish
-	case openai.Data:
-		s.x.meter.Event(ev.Data)
+	case openai.Data, openai.PlainJSON:
+		s.faulty = s.x.meter.Event(ev.Data).IsError || s.faulty
 	}
 }
 

@@ -27,7 +27,7 @@ func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 		return errBadAnswer
 	}
 	if chunk.IsError {
-		return openai.UpstreamError(fasthttp.StatusBadGateway, ctx.Response.Body())
+		return openai.UpstreamError(x.call.Load().Status, ctx.Response.Body())
 	}
 	x.answered = true
 	err = x.settleFinished()

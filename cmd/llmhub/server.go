@@ -149,7 +149,7 @@ func (s *server) route(cfg *config.Config) error {
 	defer s.routesMu.Unlock()
 	clients := make(map[string]upstreamClient, len(cfg.Upstreams))
 	for _, u := range cfg.Upstreams {
-		if old, ok := s.clients[u.Name]; ok && reflect.DeepEqual(old.cfg, u) {
+		if old, ok := s.clients[u.Name]; ok && old.cfg.Equal(u) {
 			clients[u.Name] = old
 			continue
 		}

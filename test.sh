@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Everything there is to test, in the order in which failures are cheap. Missing Debian packages are installed.
+#
+#   FUZZTIME   time for each fuzz target; default 30s in CI, 5s elsewhere
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
+
+# need COMMAND PACKAGE installs the package if the command is missing.
+need() {
+  PATH=$PATH:/usr/sbin command -v "$1" >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "the tests need $1: install the Debian package $2" >&2
+    exit 1
+  fi
+  apt-get install -y --no-install-recommends "$2" >/dev/null 2>&1 ||
+    { apt-get update && apt-get install -y --no-install-recommends "$2"; } >/dev/null
+}
+
+say "packages"
+need curl curl
+need nginx nginx-light
+# The race detector needs a C compiler.
+need gcc gcc
+
+say "make check"
+make --no-print-directory check
+
+say "fuzz"
+FUZZTIME=${FUZZTIME:-$([ -n "${CI:-}" ] && echo 30s || echo 5s)} ./fuzz.sh
+
+say "go test -race"
+go test -race -count=1 -timeout 30m ./...
+say "done"
