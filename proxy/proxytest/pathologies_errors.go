@@ -9,6 +9,7 @@ const prettyError = "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"T
 func faultsInStreams() []Case {
 	inBand := apiError("server_error", "", "The engine died.")
 	early := Want{Bytes: HTTPError, Status: http.StatusBadGateway, Calls: 1}
+	named := Want{Bytes: HTTPError, Status: http.StatusServiceUnavailable, Calls: 1}
 	// The error is content neither of the client's nor of the ledger's.
 	kept := exact(Stripped, "partial", output(4))
 	return []Case{
@@ -22,8 +23,8 @@ func faultsInStreams() []Case {
 			Body: streamed(), Want: early},
 		{Name: "error-plain", About: "an error in plain lines: it is made an event", Script: Script{Fault: Fault{Body: prettyError, After: 4, Plain: true}},
 			Body: streamed(), Want: exact(ThenError, "partial", output(4))},
-		{Name: "error-plain-first", About: "an error in plain lines instead of a stream",
-			Script: Script{Fault: Fault{Body: prettyError, After: -1, Plain: true}}, Body: streamed(), Want: early},
+		{Name: "error-plain-first", About: "an error in plain lines instead of a stream: it gets the status it names",
+			Script: Script{Fault: Fault{Body: prettyError, After: -1, Plain: true}}, Body: streamed(), Want: named},
 	}
 }
 
