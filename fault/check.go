@@ -31,7 +31,8 @@ func Name(field, s string) (string, error) {
 	return s, nil
 }
 
-func unprintable(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+// unprintable finds what breaks lines, is not seen, or turns the direction of what is around it.
+func unprintable(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
 // Models checks a list of names of models and returns it without repetitions.
 func Models(field string, names []string) ([]string, error) {

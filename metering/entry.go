@@ -38,7 +38,7 @@ type Entry struct {
 	r       *Recorder
 	id      store.RequestID
 	begun   Begun        // Deployment under r.mu
-	ensured atomic.Bool  // the begun-mark outlives the process
+	ensured atomic.Bool  // the begun-mark outlives the process, and that something has been delivered
 	deltas  atomic.Int64 // delivered so far
 	noted   int64        // under r.mu: deltas in the last progress mark written
 	waiting bool         // under r.mu: in r.unmarked
@@ -123,6 +123,12 @@ func (e *Entry) Ensure() error {
 	if e.ensured.Load() {
 		return nil
 	}
+	// A begun-mark that a commit has taken along before anything was delivered does not say that anything is.
+	e.r.mu.Lock()
+	if !e.ended {
+		e.r.mark(e)
+	}
+	e.r.mu.Unlock()
 	// The lock makes those who come at the same time wait for one write of all their marks.
 	e.r.markMu.Lock()
 	defer e.r.markMu.Unlock()

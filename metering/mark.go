@@ -65,7 +65,7 @@ func (r *Recorder) marked(err error) {
 		switch {
 		case err == nil:
 			e.noted = r.markedSeen[i]
-			e.ensured.Store(!e.waiting) // not if it has been redirected in between
+			e.ensured.Store(!e.waiting && e.noted > 0) // not if it is to be marked anew
 		case !e.ended:
 			r.mark(e)
 		}

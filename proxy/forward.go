@@ -146,7 +146,8 @@ func (x *exchange) send(ctx *fasthttp.RequestCtx) *openai.Error {
 		if refusal, again = x.try(ctx, d); refusal == nil || !again {
 			return refusal
 		}
-		x.p.Logger.Warn("deployment failed", "request", x.name, "deployment", d.Name(), "err", refusal.Message)
+		// What the model server says may quote the prompt, so that only the code is logged.
+		x.p.Logger.Warn("deployment failed", "request", x.name, "deployment", d.Name(), "status", refusal.Status, "code", refusal.Code)
 	}
 	return refusal
 }
@@ -173,17 +174,12 @@ func namesUsage(e *openai.Error) bool {
 }
 
 func (x *exchange) attempt(ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (refusal *openai.Error, again bool) {
-	if old := x.call.Load(); old != nil {
-		old.Close()
-	}
-	call := d.Client.NewCall()
-	x.call.Store(call)
-	if x.cut.Load() != nil || x.gone() {
-		return x.broken(nil), false
-	}
 	x.body = x.request.AppendPatched(make([]byte, 0, len(ctx.Request.Body())+64), ctx.Request.Body(), d.Model,
 		askUsage || x.request.IncludeUsage)
-	err := call.Do(http.MethodPost, x.endpoint.path, passHeaders(&ctx.Request.Header), x.body)
+	call, err := x.do(d, passHeaders(&ctx.Request.Header), false)
+	if errors.Is(err, upstream.ErrStale) {
+		call, err = x.do(d, passHeaders(&ctx.Request.Header), true)
+	}
 	if err != nil {
 		refusal = x.broken(err)
 		x.p.Logger.Warn("upstream call failed", "request", x.name, "deployment", d.Name(), "err", err)
@@ -195,6 +191,20 @@ func (x *exchange) attempt(ctx *fasthttp.RequestCtx, d *Deployment, askUsage boo
 	refusal = x.readError(call)
 	x.p.Logger.Warn("upstream refused", "request", x.name, "deployment", d.Name(), "status", call.Status)
 	return refusal, call.Status == http.StatusTooManyRequests || call.Status >= 500
+}
+
+// do makes one call. The calls before are closed, and one that is interrupted meanwhile is not begun.
+func (x *exchange) do(d *Deployment, extra []upstream.Header, fresh bool) (*upstream.Call, error) {
+	if old := x.call.Load(); old != nil {
+		old.Close()
+	}
+	call := d.Client.NewCall()
+	call.Fresh = fresh
+	x.call.Store(call)
+	if x.cut.Load() != nil || x.gone() {
+		return call, upstream.ErrInterrupted
+	}
+	return call, call.Do(http.MethodPost, x.endpoint.path, extra, x.body)
 }
 
 func passHeaders(h *fasthttp.RequestHeader) []upstream.Header {
@@ -244,8 +254,10 @@ func (x *exchange) streamed() bool {
 
 // begin sets the headers that every answer has.
 func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
+	call := x.call.Load()
+	ctx.Response.SetStatusCode(call.Status)
 	h := &ctx.Response.Header
-	h.SetContentType(x.call.Load().ContentType)
+	h.SetContentType(call.ContentType)
 	h.Set("X-Request-Id", x.name)
 	h.Set("Server-Timing", x.serverTiming())
 }

@@ -94,6 +94,16 @@ func (p *Proxy) unknown(c *fiber.Ctx) error {
 	})
 }
 
+// RefuseKey answers a request whose key is not good, for the reason that Authenticate gives.
+func (p *Proxy) RefuseKey(ctx *fasthttp.RequestCtx) {
+	_, e := p.authenticate(ctx, time.Now())
+	if e == nil {
+		e = authError(subscription.ErrBadKey) // it has become good in between, too late for this request
+	}
+	p.Metrics.refusedQuery(e)
+	answerError(ctx, e, p.Recorder.NewID().String())
+}
+
 // ServerError answers what goes wrong before or outside a handler, in OpenAI's form.
 func (p *Proxy) ServerError(ctx *fasthttp.RequestCtx, status int) {
 	e := &openai.Error{Status: status, Type: "invalid_request_error", Message: http.StatusText(status) + "."}
@@ -102,6 +112,8 @@ func (p *Proxy) ServerError(ctx *fasthttp.RequestCtx, status int) {
 		e.Code, e.Message = "request_too_large", "The request's body is larger than the gateway takes."
 	case http.StatusRequestHeaderFieldsTooLarge:
 		e.Code, e.Message = "headers_too_large", "The request's headers are larger than the gateway takes."
+	case http.StatusMethodNotAllowed:
+		e.Code, e.Message = "unknown_method", "The request's method is none that HTTP knows."
 	case http.StatusInternalServerError:
 		e = errInternal
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ const (
 	keepAlive = 2 * time.Minute
 	// smallBodyBytes bounds bodies that are not prompts, and those of callers without a valid key.
 	smallBodyBytes = 1 << 20
+	// chunkedLength is what fasthttp gives as the length of a chunked body.
+	chunkedLength = -1
 )
 
 // newApp makes the one listener's handler. Request bodies are not streamed: with that on, what an early refusal leaves
@@ -35,15 +38,18 @@ func (s *server) newApp() *fiber.App {
 		AppName:               "llmhub",
 		DisableStartupMessage: true,
 		StreamRequestBody:     false,
-		CaseSensitive:         true,
-		BodyLimit:             int(s.cfg.Limits.BodyBytes),
-		ReadBufferSize:        int(s.cfg.Limits.HeaderBytes),
-		ReadTimeout:           readTimeout,
-		WriteTimeout:          s.cfg.Stream.WriteTimeout,
-		IdleTimeout:           keepAlive,
-		ErrorHandler:          s.answerError,
+		// Forms would be parsed, and prompts in them written to temporary files, before anything is authenticated.
+		DisablePreParseMultipartForm: true,
+		CaseSensitive:                true,
+		BodyLimit:                    int(s.cfg.Limits.BodyBytes),
+		ReadBufferSize:               int(s.cfg.Limits.HeaderBytes),
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 s.cfg.Stream.WriteTimeout,
+		IdleTimeout:                  keepAlive,
+		ErrorHandler:                 s.answerError,
 	})
 	app.Server().HeaderReceived = s.bodyLimit
+	app.Server().Handler = s.knownMethods(app.Server().Handler)
 	app.Server().Logger = quietLogger{}
 	app.Server().SecureErrorLogMessage = true
 	// fasthttp lets a handler's panic end the process.
@@ -61,9 +67,13 @@ type quietLogger struct{}
 
 func (quietLogger) Printf(string, ...any) {}
 
-// bodyLimit bounds a request's body before it is read: only callers with a key may send long ones.
+// bodyLimit bounds a request's body before it is read: only callers with a key may send long ones. A body of both
+// framings is the last thing that its connection carries, since a proxy in front may have taken the other one.
 func (s *server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	n := h.ContentLength()
+	if n == chunkedLength && bytes.Contains(bytes.ToLower(h.RawHeaders()), []byte("content-length")) {
+		h.SetConnectionClose()
+	}
 	if n >= 0 && n <= smallBodyBytes {
 		return fasthttp.RequestConfig{}
 	}
@@ -77,7 +87,19 @@ func isModelPath(path []byte) bool {
 	return bytes.HasPrefix(path, []byte("/v1/")) || bytes.HasPrefix(path, []byte("/v2/"))
 }
 
-// answerError answers what no handler has answered, in the form of the API that was called.
+// knownMethods answers methods that HTTP does not know, which fiber would answer in a form of its own.
+func (s *server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if !slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			s.proxy.ServerError(ctx, http.StatusMethodNotAllowed)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// answerError answers what no handler has answered, in OpenAI's form, which has all that the management API's has. Of a
+// request that could not be read not even the path is known.
 func (s *server) answerError(c *fiber.Ctx, err error) error {
 	status := http.StatusInternalServerError
 	var fe *fiber.Error
@@ -86,11 +108,13 @@ func (s *server) answerError(c *fiber.Ctx, err error) error {
 	} else {
 		s.log.Error("request failed", "route", c.Route().Path, "err", err)
 	}
-	if isModelPath(c.Request().RequestURI()) {
-		s.proxy.ServerError(c.Context(), status)
+	header := &c.Request().Header
+	if status == http.StatusRequestEntityTooLarge && isModelPath(header.RequestURI()) && !s.proxy.KnowsKey(header) {
+		s.proxy.RefuseKey(c.Context()) // a good key may send more, so that the size is not what is wrong
 		return nil
 	}
-	return c.Status(status).SendString(http.StatusText(status) + "\n")
+	s.proxy.ServerError(c.Context(), status)
+	return nil
 }
 
 // readyz says whether new requests can be served, and if not why.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -42,9 +43,12 @@ type Call struct {
 	br     *bufio.Reader
 	body   body
 
+	used        bool // the connection has served a call before
 	interrupted atomic.Bool
 	deadline    time.Time // read deadline that is set
 
+	// Fresh asks for a new connection. It is set before Do.
+	Fresh bool
 	// Status and ContentType are those of the answer.
 	Status      int
 	ContentType string
@@ -65,14 +69,16 @@ func (c *Call) Interrupt() {
 
 // Do sends a request and waits for the header of its answer. A failed call is closed already.
 func (c *Call) Do(method, path string, extra []Header, payload []byte) error {
-	conn, err := c.client.get()
+	conn, used, err := c.client.get(c.Fresh)
 	if err != nil {
 		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
 	}
+	c.used = used
 	c.conn.Store(&conn)
 	if err := c.exchange(conn, method, path, extra, payload); err != nil {
+		err = c.explain(err)
 		c.abandon(conn)
-		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, c.explain(err))
+		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
 	}
 	return nil
 }
@@ -244,10 +250,17 @@ func (c *Call) explain(err error) error {
 			return ErrTimeout
 		}
 		return os.ErrDeadlineExceeded
+	case c.used && c.Status == 0 && closedByPeer(err) && (c.br == nil || c.br.Buffered() == 0):
+		return ErrStale
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return io.ErrUnexpectedEOF
 	case errors.Is(err, ErrProtocol), errors.As(err, &opErr):
 		return err
 	}
 	return fmt.Errorf("%w: header damaged or larger than %d bytes", ErrProtocol, readerSize)
+}
+
+// closedByPeer says whether an error is that of a connection which the other side has closed.
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

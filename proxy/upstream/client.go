@@ -116,20 +116,26 @@ func (c *Client) Close() {
 	}
 }
 
-// get returns a connection, an unused one if there is a live one. done must be called when the call is over.
-func (c *Client) get() (net.Conn, error) {
+// get returns a connection and whether it has been used before, as there is a live one and it need not be fresh. done
+// must be called when the call is over.
+func (c *Client) get(fresh bool) (conn net.Conn, used bool, err error) {
 	c.mu.Lock()
 	if c.cfg.MaxConnections > 0 && c.busy >= c.cfg.MaxConnections {
 		c.mu.Unlock()
-		return nil, ErrBusy
+		return nil, false, ErrBusy
 	}
 	c.busy++
 	c.mu.Unlock()
-	conn, err := c.connect()
-	if err != nil {
-		c.done()
+	if !fresh {
+		if conn := c.takeLive(); conn != nil {
+			return conn, true, nil
+		}
 	}
-	return conn, err
+	if conn, err = c.dial(); err != nil {
+		c.done()
+		return nil, false, fmt.Errorf("%w: %w", ErrConnect, err)
+	}
+	return conn, false, nil
 }
 
 func (c *Client) done() {
@@ -138,19 +144,16 @@ func (c *Client) done() {
 	c.mu.Unlock()
 }
 
-func (c *Client) connect() (net.Conn, error) {
+// takeLive returns an unused connection that the server has not closed, or nil.
+func (c *Client) takeLive() net.Conn {
 	for {
 		conn := c.takeIdle()
 		if conn == nil {
-			conn, err := c.dial()
-			if err != nil {
-				err = fmt.Errorf("%w: %w", ErrConnect, err)
-			}
-			return conn, err
+			return nil
 		}
 		state := socket.Look(socket.Below(conn))
 		if state == socket.Quiet || state == socket.Readable && c.tls != nil {
-			return conn, nil
+			return conn
 		}
 		conn.Close()
 	}
@@ -221,6 +224,9 @@ var (
 	ErrConnect = errors.New("cannot connect")
 	// ErrBusy: as many calls are under way as may be.
 	ErrBusy = errors.New("too many calls")
+	// ErrStale: a connection that had been used before turned out to be closed, with nothing of an answer on it. The
+	// server has all but certainly not begun: it closed the connection while the request was on its way.
+	ErrStale = errors.New("connection closed by the server in the meantime")
 	// ErrInterrupted: Interrupt was called.
 	ErrInterrupted = errors.New("interrupted")
 	// ErrTimeout: the answer's header did not come in time.

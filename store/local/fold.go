@@ -118,7 +118,7 @@ func (s *Store) foldDelta(d *delta) error {
 	for source, seq := range d.seqs {
 		w.set(rowKey(rowSeq, uint32(source)), binary.BigEndian.AppendUint64(nil, seq))
 	}
-	w.set(metaFolded, folded{seq: d.lastSeq, end: d.end}.encode())
+	w.set(metaFolded, folded{seq: d.lastSeq, end: d.end, names: at.names + uint32(len(d.names))}.encode())
 	if w.err != nil {
 		return badgerError(w.err)
 	}

@@ -117,7 +117,13 @@ func (s *Store) readState() (at folded, err error) {
 			return err
 		}
 		s.ledger.lastSource.Store(uint32(source))
-		return s.ledger.load(txn)
+		if err := s.ledger.load(txn); err != nil {
+			return err
+		}
+		if n := len(s.ledger.names); n != int(at.names) {
+			return fmt.Errorf("%w: the database holds %d of %d names", store.ErrDamaged, n, at.names)
+		}
+		return nil
 	})
 	if err == nil && isNew {
 		err = s.writeFormat()

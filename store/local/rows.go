@@ -94,19 +94,24 @@ func decodeOpen(key, b []byte) (*openMark, error) {
 type folded struct {
 	seq uint64
 	end usagelog.Position
+	// names is how many names are stored.
+	names uint32
 }
 
+const foldedBytes = 8 + usagelog.PositionBytes + 4
+
 func (f folded) encode() []byte {
-	return f.end.AppendBinary(binary.BigEndian.AppendUint64(make([]byte, 0, 8+usagelog.PositionBytes), f.seq))
+	b := f.end.AppendBinary(binary.BigEndian.AppendUint64(make([]byte, 0, foldedBytes), f.seq))
+	return binary.BigEndian.AppendUint32(b, f.names)
 }
 
 func decodeFolded(b []byte) (folded, error) {
-	if len(b) != 8+usagelog.PositionBytes {
+	if len(b) != foldedBytes {
 		return folded{}, damagedRow(metaFolded)
 	}
-	end, err := usagelog.DecodePosition(b[8:])
+	end, err := usagelog.DecodePosition(b[8 : foldedBytes-4])
 	if err != nil {
 		return folded{}, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
-	return folded{seq: binary.BigEndian.Uint64(b), end: end}, nil
+	return folded{seq: binary.BigEndian.Uint64(b), end: end, names: binary.BigEndian.Uint32(b[foldedBytes-4:])}, nil
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"llmhub/store"
 	"llmhub/store/local/usagelog"
 )

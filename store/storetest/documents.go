@@ -36,6 +36,7 @@ func Documents(t *testing.T, open func(t *testing.T) store.Documents) {
 		{"WatchHistory", testWatchHistory},
 		{"WatchFollows", testWatchFollows},
 		{"WatchEnds", testWatchEnds},
+		{"Collection", testCollection},
 		{"CancelledContext", testCancelled},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
