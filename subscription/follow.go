@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -48,10 +49,9 @@ func (f *follower) apply(docs []store.Document) ([]revocation, error) {
 	f.gate.mu.Lock()
 	defer f.gate.mu.Unlock()
 	t := touched{}
+	var errs []error
 	for _, d := range docs {
-		if err := f.set(d, t); err != nil {
-			return nil, err
-		}
+		errs = append(errs, f.set(d, t))
 	}
 	var revoked []revocation
 	for k, before := range t {
@@ -60,7 +60,7 @@ func (f *follower) apply(docs []store.Document) ([]revocation, error) {
 			revoked = append(revoked, revocation{k.grant.KeyID, k.refusal})
 		}
 	}
-	return revoked, nil
+	return revoked, errors.Join(errs...)
 }
 
 func (f *follower) set(d store.Document, t touched) error {

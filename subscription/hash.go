@@ -86,8 +86,12 @@ func (h *Hasher) sum(token []byte) [sha256.Size]byte {
 func LoadPepper(dir string) ([]byte, error) {
 	path := filepath.Join(dir, "pepper")
 	pepper, err := readPepper(path)
+	if err == nil {
+		// Whoever made it may have died before its name was durable.
+		return pepper, syncDir(dir)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return pepper, err
+		return nil, err
 	}
 	if err := writePepper(dir, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make pepper: %w", err)

@@ -6,9 +6,12 @@ import "bytes"
 func AppendComments(dst []byte, ev Event) []byte {
 	raw := ev.Raw
 	for len(raw) > 0 && raw[0] == ':' {
-		end := bytes.IndexByte(raw, '\n') + 1
+		end := bytes.IndexAny(raw, "\r\n") + 1
 		if end == 0 {
 			break
+		}
+		if raw[end-1] == '\r' && end < len(raw) && raw[end] == '\n' {
+			end++
 		}
 		dst = append(dst, raw[:end]...)
 		raw = raw[end:]
