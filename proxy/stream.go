@@ -78,21 +78,12 @@ func (x *exchange) stream(ctx *fasthttp.RequestCtx) *openai.Error {
 	return nil
 }
 
-// awaitFirst reads up to the first event that is more than a comment. After the heartbeat's time of silence it waits
-// no longer, so that proxies in front do not give up.
+// awaitFirst reads up to the first event that is more than a comment, and takes what has come with it. After the
+// heartbeat's time of silence it waits no longer, so that proxies in front do not give up.
 func (s *stream) awaitFirst() *openai.Error {
 	for {
-		for {
-			ev, ok := s.scanner.Next()
-			if !ok {
-				break
-			}
-			if e := s.take(ev); e != nil {
-				return e
-			}
-			if ev.Kind != openai.Comment {
-				return nil
-			}
+		if e := s.takeWaiting(); e != nil || s.seen > 0 || s.phase != phaseOpen {
+			return e
 		}
 		err := s.fill()
 		switch {
@@ -111,6 +102,23 @@ func (s *stream) awaitFirst() *openai.Error {
 			return s.x.brokenAnswer(err)
 		}
 	}
+}
+
+// takeWaiting takes the events that have come, up to one that is an error.
+func (s *stream) takeWaiting() *openai.Error {
+	for s.phase == phaseOpen {
+		ev, ok := s.scanner.Next()
+		if !ok {
+			break
+		}
+		if e := s.take(ev); e != nil {
+			if s.first() {
+				return e
+			}
+			s.breakOff(e)
+		}
+	}
+	return nil
 }
 
 // firstAtEnd judges a stream that ended before a whole event had come.
@@ -188,7 +196,7 @@ func (s *stream) advance() {
 		s.phase = phaseBreakOff
 		return
 	}
-	if s.takeBuffered() {
+	if s.takeOrBreak() {
 		return
 	}
 	before := s.heard
@@ -196,7 +204,7 @@ func (s *stream) advance() {
 	switch {
 	case err == nil:
 		s.x.p.Metrics.event(s.x, s.heard.Sub(before))
-		s.takeBuffered()
+		s.takeOrBreak()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		if s.stalled() {
 			s.breakOff(errStalled)
@@ -212,6 +220,14 @@ func (s *stream) advance() {
 	}
 }
 
+// takeOrBreak takes the events that have come, and says whether there is something to give or the phase changed.
+func (s *stream) takeOrBreak() bool {
+	if e := s.takeWaiting(); e != nil {
+		s.breakOff(e)
+	}
+	return len(s.out) > 0 || s.phase != phaseOpen
+}
+
 // failed ends a stream whose model server failed.
 func (s *stream) failed(e *openai.Error) {
 	if e == errClientLeft {
@@ -219,20 +235,6 @@ func (s *stream) failed(e *openai.Error) {
 		return
 	}
 	s.breakOff(e)
-}
-
-// takeBuffered moves the whole events that have come into out, and says whether there were any or the phase changed.
-func (s *stream) takeBuffered() bool {
-	for s.phase == phaseOpen {
-		ev, ok := s.scanner.Next()
-		if !ok {
-			break
-		}
-		if e := s.take(ev); e != nil {
-			s.breakOff(e)
-		}
-	}
-	return len(s.out) > 0 || s.phase != phaseOpen
 }
 
 // take deals with one event: most are passed on as they are. It returns an error for one that comes in place of the
