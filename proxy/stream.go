@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -237,66 +236,6 @@ func (s *stream) failed(e *openai.Error) {
 	s.breakOff(e)
 }
 
-// take deals with one event: most are passed on as they are. It returns an error for one that comes in place of the
-// first event, and for one that is no event at all.
-func (s *stream) take(ev openai.Event) *openai.Error {
-	wasPlain := s.plain
-	s.plain = false
-	switch ev.Kind {
-	case openai.Comment:
-		if wasPlain && len(bytes.TrimSpace(ev.Raw)) == 0 {
-			return nil // the empty line behind bare JSON, which has one of its own now
-		}
-		s.out = append(s.out, ev.Raw...)
-	case openai.Done:
-		s.last = append(s.last[:0], ev.Raw...)
-		s.phase = phaseFinish
-	case openai.PlainJSON:
-		return s.takePlain(ev)
-	case openai.Data:
-		return s.takeData(ev)
-	default:
-		s.out = append(s.out, ev.Raw...)
-	}
-	return nil
-}
-
-func (s *stream) takeData(ev openai.Event) *openai.Error {
-	s.seen++
-	c := s.x.meter.Event(ev.Data)
-	if c.IsError && s.first() {
-		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
-	}
-	s.faulty = s.faulty || c.IsError
-	if c.HasContent {
-		s.content++
-	}
-	switch {
-	case !s.strip || !c.UsageMember:
-		s.out = append(s.out, ev.Raw...)
-	case c.EmptyChoices && c.HasUsage:
-		// The chunk that was asked for by the gateway.
-		s.out = openai.AppendComments(s.out, ev)
-	default:
-		s.out = openai.AppendWithoutUsage(s.out, ev, c)
-	}
-	return nil
-}
-
-// takePlain deals with bare JSON in the stream, as some servers send their errors, which are put in OpenAI's form.
-func (s *stream) takePlain(ev openai.Event) *openai.Error {
-	s.seen++
-	if s.x.meter.Event(ev.Data).IsError {
-		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
-	}
-	s.plain = true
-	s.out = openai.WrapPlain(s.out, ev.Data)
-	return nil
-}
-
-// first says whether nothing but comments has come so far.
-func (s *stream) first() bool { return s.seen == 1 && s.write.IsZero() }
-
 // atEnd judges a stream that the model server ended without [DONE].
 func (s *stream) atEnd() {
 	if ev, ok := s.scanner.Tail(); ok {
@@ -334,89 +273,6 @@ func (s *stream) breakOff(e *openai.Error) {
 	s.x.failure = e
 	s.out = e.AppendEvent(s.out, s.x.name)
 	s.phase = phaseBreakOff
-}
-
-// Close settles a stream that has not come to its end, and lets go of everything. Only the first call counts.
-func (s *stream) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	defer s.release()
-	defer s.x.leave()
-	if s.phase == phaseEnd {
-		s.x.call.Load().Finish(endWait)
-	}
-	if !s.x.ended {
-		s.x.p.Metrics.brokenOff(s.x)
-		var err error
-		func() {
-			defer s.recoverPanic(&err)
-			s.drain()
-		}()
-		s.x.settlePartial()
-	}
-	s.x.p.Metrics.streamEnded(s.x)
-	return nil
-}
-
-// drain reads on to the usage of an answer whose client has left, if the upstream's policy says so.
-func (s *stream) drain() {
-	x := s.x
-	if s.phase == phaseBreakOff && !x.gone() || x.cut.Load() != nil || x.policy() != Drain {
-		return
-	}
-	x.left.CompareAndSwap(0, time.Now().UnixNano())
-	end := time.Now().Add(x.p.Limits.Drain)
-	events := int64(0)
-	for s.phase != phaseFinish && time.Now().Before(end) && events < x.p.Limits.DrainEvents {
-		ev, ok := s.scanner.Next()
-		if ok {
-			events++
-			s.drop(ev)
-			continue
-		}
-		err := s.fill()
-		if err == io.EOF {
-			s.drainEnd()
-			break
-		}
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
-	}
-	if s.phase == phaseFinish && !s.faulty {
-		// Nobody waits for the end: the record need not be durable before Close returns.
-		x.settleDrained()
-	}
-}
-
-// drop counts an event that nobody will see.
-func (s *stream) drop(ev openai.Event) {
-	switch ev.Kind {
-	case openai.Done:
-		s.phase = phaseFinish
-	case openai.Data, openai.PlainJSON:
-		s.faulty = s.x.meter.Event(ev.Data).IsError || s.faulty
-	}
-}
-
-func (s *stream) drainEnd() {
-	if ev, ok := s.scanner.Tail(); ok {
-		s.drop(ev)
-	}
-	if s.x.meter.Finished() {
-		s.phase = phaseFinish
-	}
-}
-
-func (s *stream) release() {
-	s.scanner.Release()
-	if cap(s.out) <= maxPooled && s.out != nil {
-		b := s.out[:0]
-		outBuffers.Put(&b)
-	}
-	s.out, s.given = nil, 0
 }
 
 // recoverPanic turns a panic into a broken stream, since fasthttp would leave the request's slot behind.

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"llmhub/proxy/openai"
+)
+
+// Close settles a stream that has not come to its end, and lets go of everything. Only the first call counts.
+func (s *stream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	defer s.release()
+	defer s.x.leave()
+	if s.phase == phaseEnd {
+		s.x.call.Load().Finish(endWait)
+	}
+	if !s.x.ended {
+		s.x.p.Metrics.brokenOff(s.x)
+		var err error
+		func() {
+			defer s.recoverPanic(&err)
+			s.drain()
+		}()
+		s.x.settlePartial()
+	}
+	s.x.p.Metrics.streamEnded(s.x)
+	return nil
+}
+
+// drain reads on to the usage of an answer whose client has left, if the upstream's policy says so.
+func (s *stream) drain() {
+	x := s.x
+	if s.phase == phaseBreakOff && !x.gone() || x.cut.Load() != nil || x.policy() != Drain {
+		return
+	}
+	x.left.CompareAndSwap(0, time.Now().UnixNano())
+	end := time.Now().Add(x.p.Limits.Drain)
+	events := int64(0)
+	for s.phase != phaseFinish && time.Now().Before(end) && events < x.p.Limits.DrainEvents {
+		ev, ok := s.scanner.Next()
+		if ok {
+			events++
+			s.drop(ev)
+			continue
+		}
+		err := s.fill()
+		if err == io.EOF {
+			s.drainEnd()
+			break
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	if s.phase == phaseFinish && !s.faulty {
+		// Nobody waits for the end: the record need not be durable before Close returns.
+		x.settleDrained()
+	}
+}
+
+// drop counts an event that nobody will see.
+func (s *stream) drop(ev openai.Event) {
+	switch ev.Kind {
+	case openai.Done:
+		s.phase = phaseFinish
+	case openai.Data, openai.PlainJSON:
+		s.faulty = s.x.meter.Event(ev.Data).IsError || s.faulty
+	}
+}
+
+func (s *stream) drainEnd() {
+	if ev, ok := s.scanner.Tail(); ok {
+		s.drop(ev)
+	}
+	if s.x.meter.Finished() {
+		s.phase = phaseFinish
+	}
+}
+
+func (s *stream) release() {
+	s.scanner.Release()
+	if cap(s.out) <= maxPooled && s.out != nil {
+		b := s.out[:0]
+		outBuffers.Put(&b)
+	}
+	s.out, s.given = nil, 0
+}
