@@ -20,10 +20,12 @@ import (
 const memTableBytes = 16 << 20
 
 // badgerOptions are chosen for little memory and for damage to be found when a table is opened: with checks per block,
-// Badger answers "not found" for damaged blocks. Conflict detection is off because every row has a single writer.
+// Badger answers "not found" for damaged blocks. Tables are not compressed: damage to compressed blocks makes Badger
+// panic where it otherwise finds a wrong checksum. Conflict detection is off because every row has a single writer.
 func badgerOptions(dir string, logger *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithSyncWrites(true).
+		WithCompression(options.None).
 		WithChecksumVerificationMode(options.OnTableRead).
 		WithMemTableSize(memTableBytes).
 		WithNumMemtables(2).
@@ -78,10 +80,25 @@ func badgerError(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrNoSpace, err)
 	case errors.Is(err, badger.ErrBlockedWrites), errors.Is(err, badger.ErrDBClosed):
 		return fmt.Errorf("%w: %w", store.ErrClosed, err)
-	case strings.Contains(err.Error(), "checksum mismatch"):
+	case isDamage(err):
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
 	return err
+}
+
+// isDamage knows Badger's damage by its words, as it has no kinds for it. A file that cannot be read for another reason
+// is no damage.
+func isDamage(err error) bool {
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, store.ErrDamaged) {
+		return false
+	}
+	for _, words := range []string{"checksum mismatch", "Opening table", "failed to decompress", "file does not exist for table",
+		"bad magic"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
 }
 
 // collectLoop frees space in Badger's value log from time to time, until the store closes.

@@ -48,7 +48,7 @@ func (s *Store) lookForSpace() {
 		s.logger.Warn("cannot tell the free space", "error", err)
 		return
 	}
-	if free >= max(s.floor, 4<<20) {
+	if free < 0 || free >= max(s.floor, 4<<20) {
 		s.ledger.full.Store(false)
 	}
 }

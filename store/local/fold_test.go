@@ -159,6 +159,24 @@ func TestFoldSyncsMarks(t *testing.T) {
 	}
 }
 
+// TestFoldAgain has a fold report a failure although it was written.
+func TestFoldAgain(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{foldEvery: -1})
+	newWriter(t, s).commit(5)
+	d := s.ledger.seal()[0]
+	for range 2 {
+		if err := s.foldDelta(d); err != nil {
+			t.Fatal(err)
+		}
+		if n := requests(t, s); n != 5 {
+			t.Fatalf("%d requests", n)
+		}
+	}
+	if err := s.fold(); err != nil || s.Stats().FoldLagBatches != 0 {
+		t.Fatal(err, s.Stats())
+	}
+}
+
 // TestLimitsFitTransaction insists that what counts as one fold fits into a transaction of Badger.
 func TestLimitsFitTransaction(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})

@@ -33,11 +33,11 @@ type Options struct {
 	FloorBytes int64
 	// Logger receives what an operator should know; nil discards it.
 	Logger *slog.Logger
+	// Faults makes writes and syncs of the log fail; for tests.
+	Faults usagelog.Faults
 
 	// foldEvery is the time between folds, for tests; 0 means a second, negative never but at Close.
 	foldEvery time.Duration
-	// faults make the log fail, for tests.
-	faults usagelog.Faults
 	// segmentBytes is the size of the log's segments, for tests; 0 means the log's default.
 	segmentBytes int64
 	// freeSpace is asked instead of the file system, for tests.
@@ -119,7 +119,7 @@ func openParts(dir string, o Options, openLog func(string, usagelog.Options) (*u
 	s.documents.changed = make(chan struct{})
 	var err error
 	s.log, err = openLog(filepath.Join(dir, "log"),
-		usagelog.Options{Logger: s.logger, Faults: o.faults, SegmentBytes: o.segmentBytes})
+		usagelog.Options{Logger: s.logger, Faults: o.Faults, SegmentBytes: o.segmentBytes})
 	if err != nil {
 		return nil, err
 	}

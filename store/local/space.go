@@ -6,9 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"llmhub/store"
 )
@@ -26,7 +23,7 @@ const (
 type space struct {
 	dir string
 	ask func(dir string) (free, total int64, err error)
-	// free is what the last look found; -1 before the first and if it failed.
+	// free is what the last look found; -1 before the first, if it failed, and where it cannot be told.
 	free atomic.Int64
 }
 
@@ -37,15 +34,6 @@ func newSpace(dir string, ask func(string) (int64, int64, error)) *space {
 	s := &space{dir: dir, ask: ask}
 	s.free.Store(-1)
 	return s
-}
-
-// freeSpace asks the file system what an unprivileged process may still write, and for its size, in bytes.
-func freeSpace(dir string) (free, total int64, err error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return 0, 0, fmt.Errorf("look for free space: %w", err)
-	}
-	return int64(fs.Bavail) * fs.Bsize, int64(fs.Blocks) * fs.Bsize, nil
 }
 
 // look asks the file system and remembers the answer.
@@ -65,7 +53,7 @@ func (s *space) enough() error {
 	if err != nil {
 		return err
 	}
-	if need := min(reserveBytes, total/8); free < need {
+	if need := min(reserveBytes, total/8); free >= 0 && free < need {
 		return fmt.Errorf("%w: the database needs %d MiB free, there are %d", store.ErrNoSpace, need>>20, free>>20)
 	}
 	return nil
@@ -80,7 +68,10 @@ func (s *space) prepare() error {
 	if err != nil {
 		return err
 	}
-	size := min(ballastBytes, total/16)
+	size := int64(ballastBytes)
+	if total >= 0 {
+		size = min(size, total/16)
+	}
 	path := filepath.Join(s.dir, ballastName)
 	if info, err := os.Stat(path); err == nil && info.Size() == size {
 		return nil
@@ -89,11 +80,7 @@ func (s *space) prepare() error {
 	if err != nil {
 		return err
 	}
-	err = unix.Fallocate(int(f.Fd()), 0, 0, size)
-	if errors.Is(err, syscall.EOPNOTSUPP) {
-		_, err = f.Write(make([]byte, size))
-	}
-	return badgerError(errors.Join(err, f.Close()))
+	return badgerError(errors.Join(allocate(f, size), f.Close()))
 }
 
 // makeRoom gives up the ballast if Badger could not be closed safely otherwise. The next opening makes it again.

@@ -246,6 +246,9 @@ func listIDs(t *testing.T, d store.Documents, q store.ListQuery) []string {
 		if next == "" {
 			return ids
 		}
+		if next <= q.After {
+			t.Fatalf("cursor %q follows %q", next, q.After)
+		}
 		q.After = next
 	}
 }
@@ -344,6 +347,7 @@ type watch struct {
 
 	mu      sync.Mutex
 	news    *sync.Cond
+	over    bool
 	commits [][]store.Document
 	upTo    store.Version
 }
@@ -353,7 +357,7 @@ func startWatch(t *testing.T, d store.Documents, since store.Version) *watch {
 	w := &watch{t: t, cancel: cancel, ended: make(chan error, 1)}
 	w.news = sync.NewCond(&w.mu)
 	go func() {
-		w.ended <- d.Watch(ctx, since, func(docs []store.Document) error {
+		err := d.Watch(ctx, since, func(docs []store.Document) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.commits = append(w.commits, docs)
@@ -364,15 +368,24 @@ func startWatch(t *testing.T, d store.Documents, since store.Version) *watch {
 			w.upTo = v
 			w.news.Broadcast()
 		})
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.over = true
+		w.news.Broadcast()
+		w.ended <- err
 	}()
 	return w
 }
 
 // wait returns what has been delivered once the watch has caught up with a version.
 func (w *watch) wait(v store.Version) [][]store.Document {
+	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.upTo < v {
+		if w.over {
+			w.t.Fatalf("the watch ended at version %d: %v", w.upTo, <-w.ended)
+		}
 		w.news.Wait()
 	}
 	return slices.Clone(w.commits)
