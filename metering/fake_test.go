@@ -71,7 +71,7 @@ func (f *fakeLedger) Commit(_ context.Context, b store.Batch) error {
 	if err := next(&f.commitErrs); err != nil {
 		return err
 	}
-	if b.Source != 7 || b.Seq != f.seq+1 || len(b.Events) == 0 || len(b.Events) > store.MaxBatchEvents || len(b.Marks) > 0 {
+	if b.Source != 7 || b.Seq != f.seq+1 || len(b.Events) == 0 || len(b.Events) > store.MaxBatchEvents {
 		return fmt.Errorf("batch %d of source %d with %d events behind batch %d: %w", b.Seq, b.Source, len(b.Events), f.seq, store.ErrDamaged)
 	}
 	for _, e := range b.Events {
@@ -101,7 +101,7 @@ func (f *fakeLedger) Mark(_ context.Context, _ store.Source, marks []store.Mark)
 	if err := next(&f.markErrs); err != nil {
 		return err
 	}
-	if len(marks) > store.MaxBatchMarks {
+	if len(marks) > store.MaxMarks {
 		return store.ErrTooLarge
 	}
 	f.marks = append(f.marks, slices.Clone(marks))

@@ -255,7 +255,7 @@ func TestManyMarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		r := startRecorder(t, f, RecorderOptions{})
-		entries := make([]*Entry, 3*store.MaxBatchMarks)
+		entries := make([]*Entry, 3*store.MaxMarks)
 		for i := range entries {
 			entries[i] = begin(t, r, "k")
 			entries[i].Delivered(1)

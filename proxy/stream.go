@@ -169,13 +169,17 @@ func (s *stream) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// ready makes sure that what is about to leave will be paid for, and that the client has time to take it.
+// ready makes sure that what is about to leave will be paid for, else an error leaves instead, and that the client has
+// time to take it.
 func (s *stream) ready() error {
 	if s.content > 0 {
-		if s.x.entry.Delivered(s.content); s.x.entry.Ensure() != nil {
-			return io.ErrUnexpectedEOF
-		}
+		s.x.entry.Delivered(s.content)
 		s.content = 0
+		if err := s.x.entry.Ensure(); err != nil {
+			s.x.p.Logger.Error("stream broken off", "request", s.x.name, "err", err)
+			s.out = s.out[:0]
+			s.breakOff(errNotRecorded)
+		}
 	}
 	limit := s.x.p.Limits.Write
 	if t := time.Now().Add(limit); t.Sub(s.write) > limit/8 && s.x.cut.Load() == nil {

@@ -145,10 +145,10 @@ type Mark struct {
 	Deltas int64
 }
 
-// MaxBatchEvents and MaxBatchMarks are what every engine takes in one batch; more may be ErrTooLarge.
+// MaxBatchEvents and MaxMarks are what every engine takes in one batch and in one call of Mark; more may be ErrTooLarge.
 const (
 	MaxBatchEvents = 2048
-	MaxBatchMarks  = 4096
+	MaxMarks       = 4096
 )
 
 // Batch is what is committed at once.
@@ -157,8 +157,6 @@ type Batch struct {
 	// Seq counts a source's batches from 1, without gaps.
 	Seq    uint64
 	Events []Event
-	// Marks are written before the events, in the same write. Unlike events they may be repeated.
-	Marks []Mark
 }
 
 // Day is a civil day in the billing time zone, counted from 1970-01-01.

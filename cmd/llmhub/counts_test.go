@@ -62,6 +62,18 @@ func (a *account) wantExact(t *testing.T, n int) {
 	}
 }
 
+// wantPartial insists on one entry with just the output that was delivered.
+func wantPartial(t *testing.T, a *account, output int64) {
+	t.Helper()
+	e := a.settled(t, 1)[0]
+	if e.Provenance != store.FromPartial || e.Tokens.Output != output || e.Tokens.Input == 0 || e.Tokens.Estimated != e.Tokens.Total() {
+		t.Errorf("entry %+v, want %d output tokens, partial and estimated", e, output)
+	}
+	if handed := a.h.provider.Totals().ByUser[a.user].HandedOut.Output; handed != output {
+		t.Errorf("the provider handed out %d", handed)
+	}
+}
+
 // wantNothing insists that nothing has been recorded and the provider has not been asked.
 func (a *account) wantNothing(t *testing.T) {
 	t.Helper()

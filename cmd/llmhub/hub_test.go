@@ -14,6 +14,7 @@ import (
 	"llmhub/config"
 	"llmhub/proxy/proxytest"
 	"llmhub/store"
+	"llmhub/store/local"
 	"llmhub/subscription"
 )
 
@@ -29,8 +30,8 @@ type hub struct {
 }
 
 // startHub starts a hub with the given models, each at the provider under its own name. change may alter the
-// configuration first.
-func startHub(t *testing.T, models []string, change func(*config.Config)) *hub {
+// configuration first, and tune the options of the store.
+func startHub(t *testing.T, models []string, change func(*config.Config), tune ...func(*local.Options)) *hub {
 	t.Helper()
 	provider, err := proxytest.Start(proxytest.Options{Record: true, Keep: 4096})
 	if err != nil {
@@ -48,7 +49,12 @@ func startHub(t *testing.T, models []string, change func(*config.Config)) *hub {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
-	if h.server, err = newServer(ctx, cfg, newLogger(os.Stderr, level)); err != nil {
+	log := newLogger(os.Stderr, level)
+	o := storeOptions(cfg, log)
+	for _, f := range tune {
+		f(&o)
+	}
+	if h.server, err = newServerOn(ctx, cfg, log, o); err != nil {
 		t.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"testing"
 	"time"
 
 	"llmhub/proxy/proxytest"
@@ -54,9 +55,25 @@ func (o *outcome) String() string {
 		o.requests, o.finished, o.begun, o.entries, o.partial, o.recovered, o.lost, o.begunLost, o.doubled)
 }
 
+// operator asks a running server about its ledger, by command line and management API.
+type operator struct {
+	t          *testing.T
+	url, token string
+}
+
+// cli runs a command line, which must succeed, and returns its output.
+func (p *operator) cli(args ...string) string {
+	p.t.Helper()
+	code, stdout, stderr := command(p.t, p.url, p.token, args...)
+	if code != exitOK {
+		p.t.Fatalf("%v: exit code %d: %s", args, code, stderr)
+	}
+	return strings.TrimSpace(stdout)
+}
+
 // check compares the ledger with what the clients saw and with what the provider handed out. The server must be
 // running and the provider idle.
-func (d *daemon) check(keys []*loadKey, sights []*sight, totals proxytest.Totals) *outcome {
+func (p *operator) check(keys []*loadKey, sights []*sight, totals proxytest.Totals) *outcome {
 	o := &outcome{requests: len(sights)}
 	seen := map[string]*sight{}
 	finished := map[string]proxytest.Usage{}
@@ -73,9 +90,9 @@ func (d *daemon) check(keys []*loadKey, sights []*sight, totals proxytest.Totals
 		}
 	}
 	byID := map[string]*entry{}
-	sums := d.sums()
+	sums := p.sums()
 	for _, k := range keys {
-		entries := d.entries(k.id)
+		entries := p.entries(k.id)
 		sum := proxytest.Usage{}
 		for i := range entries {
 			e := &entries[i]
@@ -124,7 +141,7 @@ func (o *outcome) count(e *entry, k *loadKey, s *sight) {
 	if s.key != k {
 		o.fault("request %s of key %s is in the ledger of %s", e.RequestID, s.key.name, k.name)
 	}
-	if s.shut {
+	if s.refused {
 		o.fault("request %s was refused and is in the ledger", e.RequestID)
 	}
 	if want := s.plan.usage(); !within(e.usage(), want) || e.reported() && e.usage() != want {
@@ -162,13 +179,13 @@ func within(a, b proxytest.Usage) bool {
 }
 
 // sums asks for the usage by key.
-func (d *daemon) sums() map[string]usageRow {
-	d.t.Helper()
+func (p *operator) sums() map[string]usageRow {
+	p.t.Helper()
 	day := func(n int) string { return time.Now().AddDate(0, 0, n).Format(time.DateOnly) }
 	var answer usageAnswer
-	text := d.cli("usage", "--json", "--by", "key", "--from", day(-2), "--to", day(2))
+	text := p.cli("usage", "--json", "--by", "key", "--from", day(-2), "--to", day(2))
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
-		d.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	rows := map[string]usageRow{}
 	for _, r := range answer.Data {
@@ -178,12 +195,12 @@ func (d *daemon) sums() map[string]usageRow {
 }
 
 // entries reads all single requests of a key.
-func (d *daemon) entries(key string) []entry {
-	d.t.Helper()
-	api := &apiFlags{server: d.url, token: testToken, env: &environment{lookup: func(string) (string, bool) { return "", false }}}
+func (p *operator) entries(key string) []entry {
+	p.t.Helper()
+	api := &apiFlags{server: p.url, token: p.token, env: &environment{lookup: func(string) (string, bool) { return "", false }}}
 	c, err := api.client()
 	if err != nil {
-		d.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	var all []entry
 	for cursor := ""; ; {
@@ -191,7 +208,7 @@ func (d *daemon) entries(key string) []entry {
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		text, err := c.get(d.t.Context(), "/keys/"+key+"/events", query)
+		text, err := c.get(p.t.Context(), "/keys/"+key+"/events", query)
 		var page struct {
 			Data []entry
 			Next string
@@ -200,7 +217,7 @@ func (d *daemon) entries(key string) []entry {
 			err = json.Unmarshal(text, &page)
 		}
 		if err != nil {
-			d.t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		all = append(all, page.Data...)
 		if cursor = page.Next; cursor == "" {

@@ -9,37 +9,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"llmhub/proxy/proxytest"
 )
-
-// kind is what a request asks for.
-type kind int
-
-const (
-	streamed kind = iota
-	wholeAnswer
-	embedding
-)
-
-// plan is one request of the load, drawn at random.
-type plan struct {
-	kind     kind
-	model    string
-	words    int // of reply, without reasoning
-	thoughts int // words of reasoning
-	cached   int
-	paceMS   int
-	delayMS  int
-	mode     string // in which the provider reports usage
-	asks     bool   // for usage in the stream
-	leaves   int    // after that many events with content; -1 not before the end
-	prompt   string
-}
 
 // sight is what a client saw of one request.
 type sight struct {
@@ -49,7 +22,7 @@ type sight struct {
 	content  int  // events with content
 	finished bool // [DONE], or a whole body
 	left     bool // the client closed the connection itself
-	shut     bool // a refusal since the gateway is shutting down
+	refused  bool // before the model server was asked
 }
 
 // loadKey is an API key of the load; its name is the member "user" of its requests.
@@ -57,10 +30,9 @@ type loadKey struct{ name, id, secret string }
 
 // load is many clients at once, for one run of the server.
 type load struct {
-	url    string
-	keys   []*loadKey
-	prompt string // text of which prompts are beginnings
-	seed   uint64
+	url  string
+	keys []*loadKey
+	seed uint64
 	// storm has all clients ask for short answers at full speed, so that commits follow one another.
 	storm bool
 
@@ -114,54 +86,6 @@ func (l *load) run(rng *rand.Rand) {
 	}
 }
 
-// draw makes up a request.
-func (l *load) draw(rng *rand.Rand) plan {
-	p := plan{model: "cancel", leaves: -1, prompt: l.prompt[:600+rng.IntN(len(l.prompt)-600)],
-		mode: []string{"as_asked", "as_asked", "always", "finish", "cumulative"}[rng.IntN(5)]}
-	if rng.IntN(2) == 0 {
-		p.model = "drain"
-	}
-	switch n := rng.IntN(20); {
-	case n < 12:
-		p.kind = streamed
-	case n < 19:
-		p.kind = wholeAnswer
-	default:
-		p.kind = embedding
-		return p
-	}
-	p.words = 1 + rng.IntN(12)
-	if !l.storm {
-		p.words, p.paceMS, p.delayMS = 1+rng.IntN(150), rng.IntN(4), rng.IntN(20)
-	}
-	if rng.IntN(4) == 0 {
-		p.thoughts = 1 + rng.IntN(20)
-	}
-	if rng.IntN(3) == 0 {
-		p.cached = 1 + rng.IntN(100)
-	}
-	p.asks = p.kind == streamed && rng.IntN(2) == 0
-	if p.kind == streamed && rng.IntN(6) == 0 {
-		p.leaves = 1 + rng.IntN(p.words+p.thoughts)
-	}
-	return p
-}
-
-func (p plan) summary() string {
-	p.prompt = fmt.Sprintf("%d bytes", len(p.prompt))
-	return fmt.Sprintf("%+v", struct{ plan }{p})
-}
-
-// usage is what the provider counts for the request: for the prompt, a quarter of its bytes and some for the framing.
-func (p *plan) usage() proxytest.Usage {
-	text := int64(len(strings.TrimSpace(p.prompt))+3) / 4
-	if p.kind == embedding {
-		return proxytest.Usage{Prompt: 3 + text}
-	}
-	return proxytest.Usage{Prompt: 3 + 4 + text, Cached: int64(p.cached), Output: int64(p.words + p.thoughts),
-		Reasoning: int64(p.thoughts)}
-}
-
 // request makes the request.
 func (l *load) request(ctx context.Context, s *sight) (*http.Request, error) {
 	p := &s.plan
@@ -194,6 +118,25 @@ func (l *load) request(ctx context.Context, s *sight) (*http.Request, error) {
 	return r, nil
 }
 
+// refusal is an error in OpenAI's form.
+type refusal struct {
+	status int // 0 in mid-stream
+	text   string
+	// Type, Code and Message are empty in what is not in OpenAI's form.
+	Type, Code, Message string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("status %d: %s", r.status, r.text) }
+
+func newRefusal(status int, text []byte) *refusal {
+	var body struct{ Error refusal }
+	if json.Unmarshal(text, &body) != nil {
+		body.Error = refusal{}
+	}
+	body.Error.status, body.Error.text = status, string(text)
+	return &body.Error
+}
+
 // send sends one request and notes what comes of it. An error is one that nobody planned.
 func (l *load) send(s *sight) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -210,42 +153,14 @@ func (l *load) send(s *sight) error {
 	s.id = answer.Header.Get("X-Request-Id")
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
-		s.shut = answer.StatusCode == http.StatusServiceUnavailable && bytes.Contains(text, []byte("shutting_down"))
-		return fmt.Errorf("status %d: %s", answer.StatusCode, text)
+		r := newRefusal(answer.StatusCode, text)
+		s.refused = r.Code == "shutting_down" || r.Code == "insufficient_storage"
+		return r
 	}
 	if s.plan.kind == streamed {
 		return s.readStream(answer.Body)
 	}
 	return s.readWhole(answer.Body)
-}
-
-// usageJSON is the usage object of the API.
-type usageJSON struct {
-	Prompt  int64 `json:"prompt_tokens"`
-	Output  int64 `json:"completion_tokens"`
-	Details struct {
-		Cached int64 `json:"cached_tokens"`
-	} `json:"prompt_tokens_details"`
-	OutputDetails struct {
-		Reasoning int64 `json:"reasoning_tokens"`
-	} `json:"completion_tokens_details"`
-}
-
-// checkUsage compares the usage in a piece of JSON with the plan's.
-func (p *plan) checkUsage(text []byte) error {
-	var v struct{ Usage *usageJSON }
-	if err := json.Unmarshal(text, &v); err != nil {
-		return fmt.Errorf("%w: %.200q", err, text)
-	}
-	if v.Usage == nil {
-		return fmt.Errorf("no usage in %.200q", text)
-	}
-	got := proxytest.Usage{Prompt: v.Usage.Prompt, Cached: v.Usage.Details.Cached, Output: v.Usage.Output,
-		Reasoning: v.Usage.OutputDetails.Reasoning}
-	if got != p.usage() {
-		return fmt.Errorf("usage %+v, want %+v", got, p.usage())
-	}
-	return nil
 }
 
 func (s *sight) readWhole(body io.Reader) error {
@@ -271,7 +186,7 @@ func (s *sight) readStream(body io.Reader) error {
 			}
 			return nil
 		case bytes.HasPrefix(data, []byte(`{"error"`)):
-			return fmt.Errorf("stream broken off: %s", data)
+			return newRefusal(0, data)
 		case bytes.Contains(data, []byte(`content":" `)):
 			if s.content++; s.content == s.plan.leaves {
 				s.left = true

@@ -217,12 +217,5 @@ func (p *process) failOnPanic(t *testing.T) {
 	}
 }
 
-// cli runs a command line, which must succeed, against the running server.
-func (d *daemon) cli(args ...string) string {
-	d.t.Helper()
-	code, stdout, stderr := command(d.t, d.url, testToken, args...)
-	if code != exitOK {
-		d.t.Fatalf("%v: exit code %d: %s\n%s", args, code, stderr, d.proc.log())
-	}
-	return strings.TrimSpace(stdout)
-}
+// operator is who asks the running process about its ledger.
+func (d *daemon) operator() *operator { return &operator{t: d.t, url: d.url, token: testToken} }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +57,6 @@ type killLoop struct {
 	provider *proxytest.Provider
 	seed     uint64
 	rng      *rand.Rand
-	prompt   string
 	keys     []*loadKey
 	sights   []*sight
 }
@@ -70,11 +68,7 @@ func newKillLoop(t *testing.T, seed uint64) *killLoop {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { provider.Close() })
-	var prompt strings.Builder
-	for _, d := range proxytest.Words(1000) {
-		prompt.WriteString(d.Text)
-	}
-	k := &killLoop{provider: provider, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), prompt: prompt.String()}
+	k := &killLoop{provider: provider, seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
 	k.daemon = newDaemon(t, buildBinary(t), fmt.Sprintf(`free_space_floor: 0B
 upstreams:
   - {name: cancel, base_url: %q, on_disconnect: cancel}
@@ -86,12 +80,12 @@ log: {level: warn}
 `, provider.URL(), provider.URL()))
 	k.start()
 	k.awaitReady()
-	tenant := k.cli("tenant", "create", "--name", "Kill")
-	sub := k.cli("subscription", "create", "--tenant", tenant)
+	tenant := k.operator().cli("tenant", "create", "--name", "Kill")
+	sub := k.operator().cli("subscription", "create", "--tenant", tenant)
 	for i := range killKeys {
 		var key keyAnswer
 		name := "key-" + strconv.Itoa(i)
-		if err := json.Unmarshal([]byte(k.cli("key", "create", "--subscription", sub, "--name", name, "--json")), &key); err != nil {
+		if err := json.Unmarshal([]byte(k.operator().cli("key", "create", "--subscription", sub, "--name", name, "--json")), &key); err != nil {
 			t.Fatal(err)
 		}
 		k.keys = append(k.keys, &loadKey{name: name, id: key.ID, secret: key.Key})
@@ -101,7 +95,7 @@ log: {level: warn}
 
 // newLoad begins a load; number tells those of a run apart.
 func (k *killLoop) newLoad(number int, storm bool) *load {
-	l := &load{url: k.url, keys: k.keys, prompt: k.prompt, seed: k.seed + uint64(number)<<32, storm: storm}
+	l := &load{url: k.url, keys: k.keys, seed: k.seed + uint64(number)<<32, storm: storm}
 	l.begin(killClients)
 	return l
 }
@@ -133,7 +127,7 @@ func (k *killLoop) round(number int) {
 			cut++
 		}
 	}
-	k.say("round %d: %s load, killed after %v: %d requests, %d finished, %d begun and cut; started in %v%s",
+	k.t.Logf("round %d: %s load, killed after %v: %d requests, %d finished, %d begun and cut; started in %v%s",
 		number, kind, after, len(l.sights), finished, cut, k.startUp.Round(time.Millisecond), how)
 }
 
@@ -164,7 +158,7 @@ func (k *killLoop) killWhileSettling(n int) string {
 		case <-k.proc.settled:
 		case <-k.proc.ended:
 			return ", ended by itself"
-		case <-time.After(k.startUp/4 + 20*time.Millisecond):
+		case <-time.After(k.startUp + 20*time.Millisecond):
 			return fmt.Sprintf(", killed in recovery at %d", i)
 		}
 	}
@@ -217,8 +211,8 @@ func (k *killLoop) report() {
 			k.t.Fatal("the provider is still answering")
 		}
 	}
-	o := k.check(k.keys, k.sights, k.provider.Totals())
-	k.say("total: %s", o)
+	o := k.operator().check(k.keys, k.sights, k.provider.Totals())
+	k.t.Logf("total: %s", o)
 	for _, v := range o.violations {
 		k.t.Error(v)
 	}
@@ -233,10 +227,4 @@ func (k *killLoop) report() {
 		k.t.Errorf("exit code %d after SIGTERM:\n%s", code, words)
 	}
 	k.verify()
-}
-
-// say logs a line, and shows it at once with -v.
-func (k *killLoop) say(format string, args ...any) {
-	k.t.Helper()
-	k.t.Logf(format, args...)
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/openai/openai-go/v3/option"
 
 	"llmhub/proxy/proxytest"
-	"llmhub/store"
 )
 
 // Models of the tests with real clients, and how the provider answers for each.
@@ -264,16 +263,4 @@ func openaiAbort(t *testing.T, h *hub) {
 	}
 	wantPartial(t, a, 5)
 	h.eventually("the provider still answers", func() bool { return h.provider.Active() == 0 })
-}
-
-// wantPartial insists on one entry with just the output that was delivered.
-func wantPartial(t *testing.T, a *account, output int64) {
-	t.Helper()
-	e := a.settled(t, 1)[0]
-	if e.Provenance != store.FromPartial || e.Tokens.Output != output || e.Tokens.Input == 0 || e.Tokens.Estimated != e.Tokens.Total() {
-		t.Errorf("entry %+v, want %d output tokens, partial and estimated", e, output)
-	}
-	if handed := a.h.provider.Totals().ByUser[a.user].HandedOut.Output; handed != output {
-		t.Errorf("the provider handed out %d", handed)
-	}
 }

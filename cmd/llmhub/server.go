@@ -57,16 +57,23 @@ type upstreamClient struct {
 }
 
 // newServer opens the data folder and makes the parts. Close must be called.
-func newServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server, err error) {
+func newServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*server, error) {
+	return newServerOn(ctx, cfg, log, storeOptions(cfg, log))
+}
+
+func storeOptions(cfg *config.Config, log *slog.Logger) local.Options {
+	return local.Options{Location: cfg.Billing.TimeZone, FloorBytes: cfg.FreeSpaceFloorBytes, Logger: log}
+}
+
+// newServerOn is newServer with options of the store, which tests change.
+func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o local.Options) (_ *server, err error) {
 	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	s.store, err = local.Open(cfg.Data, local.Options{
-		Location: cfg.Billing.TimeZone, FloorBytes: cfg.FreeSpaceFloorBytes, Logger: log,
-	})
+	s.store, err = local.Open(cfg.Data, o)
 	if err != nil {
 		return nil, err
 	}
@@ -250,19 +257,22 @@ func (s *server) run(ctx context.Context, ln net.Listener) error {
 	return errors.Join(cause, err, s.close())
 }
 
-// stopServing refuses what is new, waits for what is under way, and closes the connections.
+// lastAnswers is how long answers that have been settled may take to leave when the server stops.
+const lastAnswers = 2 * time.Second
+
+// stopServing refuses what is new, waits for what is under way until ctx ends, and closes the connections. It does not
+// wait for connections that are open without a whole request.
 func (s *server) stopServing(ctx context.Context) {
-	var wg sync.WaitGroup
-	wg.Go(func() { s.proxy.Drain(ctx) })
-	wg.Go(func() {
-		// Connections that stay open without a request are closed by the server's own clock; nothing is lost with them.
-		last, cancel := context.WithTimeout(ctx, s.cfg.Shutdown.Grace)
-		defer cancel()
-		if err := s.app.ShutdownWithContext(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			s.log.Warn("closing the listener", "err", err)
-		}
-	})
-	wg.Wait()
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- s.app.ShutdownWithContext(last) }()
+	s.proxy.Drain(ctx)
+	timer := time.AfterFunc(lastAnswers, cancel)
+	defer timer.Stop()
+	if err := <-closed; err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Warn("closing the listener", "err", err)
+	}
 }
 
 // close stops the parts that were started, in reverse order.

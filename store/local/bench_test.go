@@ -18,7 +18,7 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 func (s *Store) commitSynced(b store.Batch) error {
-	seq, err := s.append(b)
+	seq, err := s.append(&entries{Batch: b})
 	if err == nil {
 		err = s.log.SyncTo(seq)
 	}
@@ -26,7 +26,7 @@ func (s *Store) commitSynced(b store.Batch) error {
 }
 
 func (s *Store) commitWritten(b store.Batch) error {
-	_, err := s.append(b)
+	_, err := s.append(&entries{Batch: b})
 	return err
 }
 

@@ -32,7 +32,7 @@ const counterMask = 1<<40 - 1
 // Limits of one batch, besides maxTxnRows. They keep what one frame changes within one transaction of Badger.
 const (
 	maxEvents     = 8 * store.MaxBatchEvents
-	maxMarks      = store.MaxBatchMarks
+	maxMarks      = store.MaxMarks
 	maxNameBytes  = 512 << 10 // of names that occur for the first time
 	maxName       = 255
 	maxTokens     = 1 << 50

@@ -100,14 +100,15 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) error {
 	if err := s.checkSource(b.Source); err != nil {
 		return err
 	}
-	if err := checkBatch(&b); err != nil {
+	w := entries{Batch: b}
+	if err := w.checkBatch(); err != nil {
 		return err
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	seq, err := s.append(b)
+	seq, err := s.append(&w)
 	if err == nil {
 		err = s.log.SyncTo(seq)
 	}
@@ -125,15 +126,15 @@ func (s *Store) Mark(ctx context.Context, source store.Source, marks []store.Mar
 	if err := s.checkSource(source); err != nil {
 		return err
 	}
-	b := store.Batch{Source: source, Marks: marks}
-	if err := checkEntries(&b); err != nil {
+	w := entries{Batch: store.Batch{Source: source}, marks: marks}
+	if err := w.check(); err != nil {
 		return err
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
-	_, err := s.append(b)
+	_, err := s.append(&w)
 	return s.noteOutcome(err)
 }
 
@@ -144,24 +145,30 @@ func (s *Store) checkSource(source store.Source) error {
 	return nil
 }
 
-func checkBatch(b *store.Batch) error {
+// entries is what is written at once: a batch, or marks if Seq is 0.
+type entries struct {
+	store.Batch
+	marks []store.Mark
+}
+
+func (b *entries) checkBatch() error {
 	if b.Seq == 0 {
 		return fmt.Errorf("%w: a batch is numbered from 1", store.ErrInvalid)
 	}
-	return checkEntries(b)
+	return b.check()
 }
 
-func checkEntries(b *store.Batch) error {
-	if len(b.Events) > maxEvents || len(b.Marks) > maxMarks {
-		return fmt.Errorf("batch of %d events and %d marks: %w", len(b.Events), len(b.Marks), store.ErrTooLarge)
+func (b *entries) check() error {
+	if len(b.Events) > maxEvents || len(b.marks) > maxMarks {
+		return fmt.Errorf("batch of %d events and %d marks: %w", len(b.Events), len(b.marks), store.ErrTooLarge)
 	}
 	for i := range b.Events {
 		if err := checkEvent(&b.Events[i]); err != nil {
 			return err
 		}
 	}
-	for i := range b.Marks {
-		if err := checkMark(&b.Marks[i]); err != nil {
+	for i := range b.marks {
+		if err := checkMark(&b.marks[i]); err != nil {
 			return err
 		}
 	}
@@ -170,7 +177,7 @@ func checkEntries(b *store.Batch) error {
 
 // append writes a batch, or marks if Seq is 0, to the log and applies it. It returns the number of the frame that must
 // be synced; for a batch that was written before that is the last one.
-func (s *Store) append(b store.Batch) (uint64, error) {
+func (s *Store) append(b *entries) (uint64, error) {
 	l := &s.ledger
 	l.order.Lock()
 	defer l.order.Unlock()
@@ -184,7 +191,7 @@ func (s *Store) append(b store.Batch) (uint64, error) {
 		}
 	}
 	f := &l.scratch
-	if err := l.number(f, &b); err != nil {
+	if err := l.number(f, b); err != nil {
 		return 0, err
 	}
 	l.payload = f.encode(l.payload[:0])
@@ -200,11 +207,11 @@ func (s *Store) append(b store.Batch) (uint64, error) {
 }
 
 // number fills the frame with the batch, names replaced by numbers. The caller holds order.
-func (l *ledger) number(f *frame, b *store.Batch) error {
+func (l *ledger) number(f *frame, b *entries) error {
 	clear(l.fresh)
 	f.reset(b.Source, b.Seq, len(l.names))
-	for i := range b.Marks {
-		m := &b.Marks[i]
+	for i := range b.marks {
+		m := &b.marks[i]
 		n := mark{kind: m.Kind, id: m.ID, deltas: m.Deltas}
 		if m.Kind == store.MarkBegun {
 			n.key, n.model, n.deployment = l.numberOf(f, m.Key), l.numberOf(f, m.Model), l.numberOf(f, m.Deployment)

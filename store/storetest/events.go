@@ -128,7 +128,8 @@ func testOrphans(f *fixture) {
 	inBatch := f.begun("k4", noon)
 	quick := f.begun("k5", noon)
 	f.mark(settled, void, left)
-	f.commitBatch(store.Batch{Marks: []store.Mark{inBatch, quick}, Events: []store.Event{f.eventOf(quick)}})
+	f.mark(inBatch, quick)
+	f.commitBatch(store.Batch{Events: []store.Event{f.eventOf(quick)}})
 	f.mark(store.Mark{Kind: store.MarkProgress, ID: left.ID, Deltas: 5}, left) // marks may be repeated
 	f.mark(store.Mark{Kind: store.MarkProgress, ID: left.ID, Deltas: 9}, store.Mark{Kind: store.MarkVoid, ID: void.ID})
 	f.commit(f.eventOf(settled))

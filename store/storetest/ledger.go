@@ -232,16 +232,18 @@ func testInvalid(f *fixture) {
 
 // testLargestBatch commits the largest batch, all of different keys, models and deployments.
 func testLargestBatch(f *fixture) {
-	var b store.Batch
-	for i := range store.MaxBatchMarks {
+	var marks []store.Mark
+	for i := range store.MaxMarks {
 		n := fmt.Sprintf("%05d", i)
-		b.Marks = append(b.Marks, store.Mark{Kind: store.MarkBegun, ID: f.id(), Key: "key-" + n, Model: "model-" + n,
+		marks = append(marks, store.Mark{Kind: store.MarkBegun, ID: f.id(), Key: "key-" + n, Model: "model-" + n,
 			Deployment: "up/" + n, At: noon, RequestBytes: 1000})
 	}
+	f.mark(marks...)
+	var b store.Batch
 	for i := range store.MaxBatchEvents {
 		n := fmt.Sprintf("%05d", i)
 		e := f.event("key-"+n, "model-"+n, noon)
-		e.ID = b.Marks[i].ID
+		e.ID = marks[i].ID
 		b.Events = append(b.Events, e)
 	}
 	f.commitBatch(b)
@@ -251,7 +253,7 @@ func testLargestBatch(f *fixture) {
 		f.Fatalf("%d rows, %d requests", len(rows), f.total())
 	}
 	orphans, err := f.l.Orphans(f.Context(), f.source())
-	if err != nil || len(orphans) != store.MaxBatchMarks-store.MaxBatchEvents {
+	if err != nil || len(orphans) != store.MaxMarks-store.MaxBatchEvents {
 		f.Fatalf("%d orphans, %v", len(orphans), err)
 	}
 	err = f.l.Commit(f.Context(), store.Batch{Source: f.src, Seq: 2, Events: make([]store.Event, 1<<20)})
