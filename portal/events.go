@@ -6,40 +6,31 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/metering"
 	"llmhub/store"
 )
 
 type eventView struct {
-	RequestID         string    `json:"request_id"`
-	Model             string    `json:"model"`
-	Deployment        string    `json:"deployment"`
-	At                time.Time `json:"at"`
-	DurationMS        int64     `json:"duration_ms"`
-	Provenance        string    `json:"provenance"`
-	Recovered         bool      `json:"recovered"`
-	InputTokens       int64     `json:"input_tokens"`
-	CachedInputTokens int64     `json:"cached_input_tokens"`
-	OutputTokens      int64     `json:"output_tokens"`
-	ReasoningTokens   int64     `json:"reasoning_tokens"`
-	TotalTokens       int64     `json:"total_tokens"`
-	EstimatedTokens   int64     `json:"estimated_tokens"`
+	RequestID  string    `json:"request_id"`
+	Model      string    `json:"model"`
+	Deployment string    `json:"deployment"`
+	At         time.Time `json:"at"`
+	DurationMS int64     `json:"duration_ms"`
+	Provenance string    `json:"provenance"`
+	Recovered  bool      `json:"recovered"`
+	metering.TokenCounts
 }
 
 func viewEvent(e store.Event) eventView {
 	return eventView{
-		RequestID:         e.ID.String(),
-		Model:             e.Model,
-		Deployment:        e.Deployment,
-		At:                e.At.UTC(),
-		DurationMS:        e.Duration.Milliseconds(),
-		Provenance:        e.Provenance.String(),
-		Recovered:         e.Recovered,
-		InputTokens:       e.Tokens.Input,
-		CachedInputTokens: e.Tokens.CachedInput,
-		OutputTokens:      e.Tokens.Output,
-		ReasoningTokens:   e.Tokens.Reasoning,
-		TotalTokens:       e.Tokens.Total(),
-		EstimatedTokens:   e.Tokens.Estimated,
+		RequestID:   e.ID.String(),
+		Model:       e.Model,
+		Deployment:  e.Deployment,
+		At:          e.At.UTC(),
+		DurationMS:  e.Duration.Milliseconds(),
+		Provenance:  e.Provenance.String(),
+		Recovered:   e.Recovered,
+		TokenCounts: metering.CountTokens(e.Tokens),
 	}
 }
 

@@ -19,19 +19,14 @@ const maxUsageDays = 3700
 
 // usageRow is one row of usage. What was not asked for is left out.
 type usageRow struct {
-	Total             bool   `json:"total,omitempty"`
-	KeyID             string `json:"key_id,omitempty"`
-	KeyName           string `json:"key_name,omitempty"`
-	Model             string `json:"model,omitempty"`
-	Day               string `json:"day,omitempty"`
-	Month             string `json:"month,omitempty"`
-	Requests          int64  `json:"requests"`
-	InputTokens       int64  `json:"input_tokens"`
-	CachedInputTokens int64  `json:"cached_input_tokens"`
-	OutputTokens      int64  `json:"output_tokens"`
-	ReasoningTokens   int64  `json:"reasoning_tokens"`
-	TotalTokens       int64  `json:"total_tokens"`
-	EstimatedTokens   int64  `json:"estimated_tokens"`
+	Total    bool   `json:"total,omitempty"`
+	KeyID    string `json:"key_id,omitempty"`
+	KeyName  string `json:"key_name,omitempty"`
+	Model    string `json:"model,omitempty"`
+	Day      string `json:"day,omitempty"`
+	Month    string `json:"month,omitempty"`
+	Requests int64  `json:"requests"`
+	metering.TokenCounts
 	// Amount is an exact decimal in Currency. AmountIncomplete says that it leaves out what has no price.
 	Amount           string `json:"amount"`
 	AmountIncomplete bool   `json:"amount_incomplete,omitempty"`
@@ -84,17 +79,12 @@ func (p *Portal) usage(ctx context.Context, c *fiber.Ctx) error {
 
 func (p *Portal) viewRow(r metering.Row, q store.UsageQuery, total bool) usageRow {
 	v := usageRow{
-		Total:             total,
-		Requests:          r.Requests,
-		InputTokens:       r.Tokens.Input,
-		CachedInputTokens: r.Tokens.CachedInput,
-		OutputTokens:      r.Tokens.Output,
-		ReasoningTokens:   r.Tokens.Reasoning,
-		TotalTokens:       r.Tokens.Total(),
-		EstimatedTokens:   r.Tokens.Estimated,
-		Amount:            r.Amount.String(),
-		AmountIncomplete:  !r.Priced,
-		Currency:          p.currency,
+		Total:            total,
+		Requests:         r.Requests,
+		TokenCounts:      metering.CountTokens(r.Tokens),
+		Amount:           r.Amount.String(),
+		AmountIncomplete: !r.Priced,
+		Currency:         p.currency,
 	}
 	if total {
 		return v

@@ -139,7 +139,7 @@ func (m *Metrics) brokenOff(x *exchange) {
 	if e := x.cut.Load(); e != nil {
 		reason = e.Code
 	} else if x.failure != nil {
-		reason = x.failure.Code
+		reason = reasonOf(x, x.failure)
 	}
 	m.broken.WithLabelValues(reason).Inc()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/metering"
 	"llmhub/proxy/openai"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -16,25 +17,10 @@ import (
 
 // usageRow is a row of what a key has used. What was not asked for is left out.
 type usageRow struct {
-	Model             string `json:"model,omitempty"`
-	Day               string `json:"day,omitempty"`
-	Requests          int64  `json:"requests"`
-	InputTokens       int64  `json:"input_tokens"`
-	CachedInputTokens int64  `json:"cached_input_tokens"`
-	OutputTokens      int64  `json:"output_tokens"`
-	ReasoningTokens   int64  `json:"reasoning_tokens"`
-	TotalTokens       int64  `json:"total_tokens"`
-	EstimatedTokens   int64  `json:"estimated_tokens"`
-}
-
-func (r *usageRow) add(s store.Sum) {
-	r.Requests += s.Requests
-	r.InputTokens += s.Tokens.Input
-	r.CachedInputTokens += s.Tokens.CachedInput
-	r.OutputTokens += s.Tokens.Output
-	r.ReasoningTokens += s.Tokens.Reasoning
-	r.TotalTokens += s.Tokens.Total()
-	r.EstimatedTokens += s.Tokens.Estimated
+	Model    string `json:"model,omitempty"`
+	Day      string `json:"day,omitempty"`
+	Requests int64  `json:"requests"`
+	metering.TokenCounts
 }
 
 // usage answers with what the key has used in a month, for the application itself: GET /v1/usage?month=2026-11&by=day.
@@ -69,19 +55,20 @@ func badParam(name, message string) *openai.Error {
 }
 
 func usageAnswer(month store.Month, sums []store.Sum, byDay bool) any {
-	var total usageRow
+	var total store.Sum
 	rows := make([]usageRow, 0, len(sums))
 	slices.SortFunc(sums, func(a, b store.Sum) int {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), strings.Compare(a.Model, b.Model))
 	})
 	for _, s := range sums {
-		row := usageRow{Model: s.Model}
+		row := usageRow{Model: s.Model, Requests: s.Requests, TokenCounts: metering.CountTokens(s.Tokens)}
 		if byDay {
 			row.Day = s.Day.String()
 		}
-		row.add(s)
-		total.add(s)
+		total.Requests += s.Requests
+		total.Tokens.Add(s.Tokens)
 		rows = append(rows, row)
 	}
-	return map[string]any{"object": "usage", "month": month.String(), "data": rows, "total": total}
+	return map[string]any{"object": "usage", "month": month.String(), "data": rows,
+		"total": usageRow{Requests: total.Requests, TokenCounts: metering.CountTokens(total.Tokens)}}
 }

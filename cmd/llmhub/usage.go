@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"llmhub/metering"
 )
 
 // usageAnswer is the server's answer on usage; see the management API.
@@ -16,22 +18,17 @@ type usageAnswer struct {
 }
 
 type usageRow struct {
-	Total             bool   `json:"total"`
-	KeyID             string `json:"key_id"`
-	KeyName           string `json:"key_name"`
-	Model             string `json:"model"`
-	Day               string `json:"day"`
-	Month             string `json:"month"`
-	Requests          int64  `json:"requests"`
-	InputTokens       int64  `json:"input_tokens"`
-	CachedInputTokens int64  `json:"cached_input_tokens"`
-	OutputTokens      int64  `json:"output_tokens"`
-	ReasoningTokens   int64  `json:"reasoning_tokens"`
-	TotalTokens       int64  `json:"total_tokens"`
-	EstimatedTokens   int64  `json:"estimated_tokens"`
-	Amount            string `json:"amount"`
-	AmountIncomplete  bool   `json:"amount_incomplete"`
-	Currency          string `json:"currency"`
+	Total    bool   `json:"total"`
+	KeyID    string `json:"key_id"`
+	KeyName  string `json:"key_name"`
+	Model    string `json:"model"`
+	Day      string `json:"day"`
+	Month    string `json:"month"`
+	Requests int64  `json:"requests"`
+	metering.TokenCounts
+	Amount           string `json:"amount"`
+	AmountIncomplete bool   `json:"amount_incomplete"`
+	Currency         string `json:"currency"`
 }
 
 const usageHelp = `Show the tokens used, a row for each key (or what --by says) and the total in the last row;
