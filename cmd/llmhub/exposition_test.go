@@ -64,6 +64,8 @@ func TestMetrics(t *testing.T) {
 	h := streamHub(t, nil)
 	h.provider.Script(modelMute, proxytest.Script{Status: 400, ErrorBody: `{"error":{"message":"` + mark + `","type":"` + mark + `","code":"` + mark + `"}}`})
 	h.provider.Script(modelSilent, proxytest.Script{Words: 4, Fault: proxytest.Fault{Body: `{"error":{"message":"x","type":"x","code":"` + mark + `"}}`, After: 2}})
+	plain := proxytest.Script{Words: 4, Fault: proxytest.Fault{Body: `{"code":422,"error":{"message":"x","code":"` + mark + `"}}`, After: 2, Plain: true}}
+	h.provider.Script(modelPaused, plain)
 	a := h.account("metrics")
 	key := authorization(a.text)
 	for range 3 {
@@ -72,6 +74,7 @@ func TestMetrics(t *testing.T) {
 	rest(a.ask(t, t.Context(), a.chat(modelQuick, false)).Body)
 	rest(a.ask(t, t.Context(), a.chat(modelMute, true)).Body)
 	rest(a.ask(t, t.Context(), a.chat(modelSilent, true)).Body)
+	rest(a.ask(t, t.Context(), a.chat(modelPaused, true)).Body)
 	for _, request := range []string{
 		post("/v1/chat/completions", key+jsonType, `{"model":"`+mark+`\"} 1\n`+mark+`{x=\"y"}`),
 		post("/v1/chat/completions", authorization(mark)+jsonType, `{"model":"m"}`),
@@ -95,6 +98,7 @@ func TestMetrics(t *testing.T) {
 		{"llmhub_refused_total", []string{"status=404", "reason=model_not_found"}, 2},
 		{"llmhub_refused_total", []string{"reason=upstream_error"}, 1},
 		{"llmhub_refused_total", []string{"status=401", "reason=invalid_api_key"}, 1},
+		{"llmhub_streams_broken_total", []string{"reason=upstream_error"}, 1},
 		{"llmhub_live_streams", nil, 0},
 		{"llmhub_commit_failures_total", nil, 0},
 	} {

@@ -1,5 +1,3 @@
-//go:build sdk
-
 package main
 
 import (
@@ -24,8 +22,8 @@ func chatRequest(a *account, model string) goopenai.ChatCompletionRequest {
 	}}
 }
 
-// streamed is what a stream added up to.
-type streamed struct {
+// streamSum is what a stream added up to.
+type streamSum struct {
 	text   map[int]string  // by choice
 	args   map[int]string  // by tool call
 	finish map[int]string  // by choice
@@ -35,9 +33,9 @@ type streamed struct {
 	chunks int
 }
 
-func readStream(t *testing.T, client *goopenai.Client, r goopenai.ChatCompletionRequest) streamed {
+func readStream(t *testing.T, client *goopenai.Client, r goopenai.ChatCompletionRequest) streamSum {
 	t.Helper()
-	s := streamed{text: map[int]string{}, args: map[int]string{}, finish: map[int]string{}, names: map[int]string{}}
+	s := streamSum{text: map[int]string{}, args: map[int]string{}, finish: map[int]string{}, names: map[int]string{}}
 	stream, err := client.CreateChatCompletionStream(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +54,7 @@ func readStream(t *testing.T, client *goopenai.Client, r goopenai.ChatCompletion
 	}
 }
 
-func (s *streamed) add(chunk goopenai.ChatCompletionStreamResponse) {
+func (s *streamSum) add(chunk goopenai.ChatCompletionStreamResponse) {
 	s.chunks++
 	if chunk.Usage != nil {
 		s.usage = chunk.Usage
