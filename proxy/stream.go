@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -77,11 +78,11 @@ func (x *exchange) stream(ctx *fasthttp.RequestCtx) *openai.Error {
 	return nil
 }
 
-// awaitFirst reads up to the first event that is more than a comment, and takes what has come with it. After the
-// heartbeat's time of silence it waits no longer, so that proxies in front do not give up.
+// awaitFirst reads up to the first event that is more than a comment; it leaves at once, before those behind it are
+// looked at. After the heartbeat's time of silence it waits no longer, so that proxies in front do not give up.
 func (s *stream) awaitFirst() *openai.Error {
 	for {
-		if e := s.takeWaiting(); e != nil || s.seen > 0 || s.phase != phaseOpen {
+		if e := s.takeWaiting(1); e != nil || s.seen > 0 || s.phase != phaseOpen {
 			return e
 		}
 		err := s.fill()
@@ -103,18 +104,15 @@ func (s *stream) awaitFirst() *openai.Error {
 	}
 }
 
-// takeWaiting takes the events that have come, up to one that is an error.
-func (s *stream) takeWaiting() *openai.Error {
-	for s.phase == phaseOpen {
+// takeWaiting takes the events that have come, until so many in all have been seen, or one is an error.
+func (s *stream) takeWaiting(seen int) *openai.Error {
+	for s.phase == phaseOpen && s.seen < seen {
 		ev, ok := s.scanner.Next()
 		if !ok {
 			break
 		}
 		if e := s.take(ev); e != nil {
-			if s.first() {
-				return e
-			}
-			s.breakOff(e)
+			return e
 		}
 	}
 	return nil
@@ -225,7 +223,7 @@ func (s *stream) advance() {
 
 // takeOrBreak takes the events that have come, and says whether there is something to give or the phase changed.
 func (s *stream) takeOrBreak() bool {
-	if e := s.takeWaiting(); e != nil {
+	if e := s.takeWaiting(math.MaxInt); e != nil {
 		s.breakOff(e)
 	}
 	return len(s.out) > 0 || s.phase != phaseOpen
