@@ -32,4 +32,3 @@ FUZZTIME=${FUZZTIME:-$([ -n "${CI:-}" ] && echo 30s || echo 5s)} ./fuzz.sh
 
 say "go test -race"
 go test -race -count=1 -timeout 30m ./...
-say "done"
