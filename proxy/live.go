@@ -44,13 +44,23 @@ func (l *liveList) count() int {
 	return l.n
 }
 
-// each calls f for every request under way. f must not block nor come back to the list.
+// each calls f for every request under way, none of which ends meanwhile. f must not block nor come back to the list.
 func (l *liveList) each(f func(*exchange)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for x := l.head.next; x != &l.head; x = x.next {
 		f(x)
 	}
+}
+
+// appendAll appends the requests that are under way now. They may end before they are looked at.
+func (l *liveList) appendAll(all []*exchange) []*exchange {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for x := l.head.next; x != &l.head; x = x.next {
+		all = append(all, x)
+	}
+	return all
 }
 
 // wait waits until nothing is under way, and says whether that came before ctx ended.
@@ -86,10 +96,15 @@ func (w *watcher) start(p *Proxy) {
 		defer close(w.done)
 		t := time.NewTicker(p.Limits.Watch)
 		defer t.Stop()
+		var all []*exchange
 		for {
 			select {
 			case now := <-t.C:
-				p.live.each(func(x *exchange) { x.watch(now) })
+				all = p.live.appendAll(all[:0])
+				for _, x := range all {
+					x.watch(now)
+				}
+				clear(all) // lets go of them
 			case <-w.stop:
 				return
 			}

@@ -19,6 +19,9 @@ const estimateWait = 10 * time.Second
 // bytesPerToken is the rule of thumb for text that is too much to be kept.
 const bytesPerToken = 4
 
+// maxCappedChoices keeps the product with max_tokens, at most 1e12, from overflowing. No model server makes as many.
+const maxCappedChoices = 1 << 20
+
 // settleFinished records an answer that the model server finished, and waits until the record is durable. Nothing
 // that looks finished may leave before.
 func (x *exchange) settleFinished() error {
@@ -122,8 +125,8 @@ func (x *exchange) estimateOutput(ctx context.Context) int64 {
 		n += x.p.Estimator.Count(ctx, text.Bytes)
 	}
 	n += (x.meter.Unkept() + bytesPerToken - 1) / bytesPerToken
-	if limit := x.request.MaxTokens * x.request.N; limit > 0 {
-		n = min(n, limit)
+	if x.request.MaxTokens > 0 && x.request.N <= maxCappedChoices {
+		n = min(n, x.request.MaxTokens*x.request.N)
 	}
 	return n
 }
