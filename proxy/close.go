@@ -20,8 +20,10 @@ func (s *stream) Close() error {
 	if s.phase == phaseEnd {
 		s.x.call.Load().Finish(endWait)
 	}
-	if !s.x.ended {
+	if !s.x.ended || s.x.failure != nil {
 		s.x.p.Metrics.brokenOff(s.x)
+	}
+	if !s.x.ended {
 		var err error
 		func() {
 			defer s.recoverPanic(&err)

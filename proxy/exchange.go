@@ -68,6 +68,9 @@ func (x *exchange) interrupt() {
 	}
 }
 
+// cutWait bounds writes to a client whose answer is broken off.
+const cutWait = 5 * time.Second
+
 // cutWith breaks the answer off with an error.
 func (x *exchange) cutWith(e *openai.Error) {
 	if !x.cut.CompareAndSwap(nil, e) {
@@ -75,7 +78,7 @@ func (x *exchange) cutWith(e *openai.Error) {
 	}
 	x.interrupt()
 	// A client that does not read must not hold up the end.
-	_ = x.client.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = x.client.SetWriteDeadline(time.Now().Add(cutWait))
 }
 
 // gone says whether the client has been found to have left.
@@ -120,7 +123,16 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 		return x, beginError(err)
 	}
 	x.entry = entry
-	p.live.add(x)
+	if !p.live.add(x, p.Limits.Requests) {
+		entry.Void()
+		x.entry = nil // there is nothing to end
+		return x, errBusy
+	}
+	// Drain waits for those it finds live; whoever came too late to be found sees the flag here.
+	if p.draining.Load() {
+		x.void()
+		return x, errShutdown
+	}
 	// A key that was revoked before it could be found among the live ones is met here.
 	if p.Gate.Revocations() != revocations {
 		if _, refusal := p.authenticate(ctx, now); refusal != nil {

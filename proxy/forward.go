@@ -21,6 +21,9 @@ import (
 // maxErrorBody bounds what is read of an upstream's error.
 const maxErrorBody = 64 << 10
 
+// errorWait bounds the time for it.
+const errorWait = 5 * time.Second
+
 // passedHeaders are the request headers that reach the model server.
 var passedHeaders = []string{"Accept", "OpenAI-Beta", "Traceparent", "Tracestate"}
 
@@ -220,8 +223,8 @@ func passHeaders(h *fasthttp.RequestHeader) []upstream.Header {
 // readError reads an upstream's error and puts it into OpenAI's form.
 func (x *exchange) readError(call *upstream.Call) *openai.Error {
 	body := make([]byte, 0, 1024)
-	for len(body) < maxErrorBody {
-		if call.Within(5*time.Second) != nil {
+	for end := time.Now().Add(errorWait); len(body) < maxErrorBody; {
+		if call.Within(time.Until(end)) != nil {
 			break
 		}
 		n, err := call.Read(body[len(body):cap(body)])

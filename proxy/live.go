@@ -18,12 +18,17 @@ type liveList struct {
 
 func (l *liveList) init() { l.head.prev, l.head.next = &l.head, &l.head }
 
-func (l *liveList) add(x *exchange) {
+// add adds a request, unless there are as many as limit; 0 is no limit.
+func (l *liveList) add(x *exchange, limit int) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if limit > 0 && l.n >= limit {
+		return false
+	}
 	x.prev, x.next = l.head.prev, &l.head
 	x.prev.next, l.head.prev = x, x
 	l.n++
-	l.mu.Unlock()
+	return true
 }
 
 func (l *liveList) remove(x *exchange) {

@@ -180,7 +180,10 @@ func (s *stream) ready() error {
 		}
 	}
 	limit := s.x.p.Limits.Write
-	if t := time.Now().Add(limit); t.Sub(s.write) > limit/8 && s.x.cut.Load() == nil {
+	if s.x.cut.Load() != nil {
+		limit = min(limit, cutWait)
+	}
+	if t := time.Now().Add(limit); t.Sub(s.write).Abs() > limit/8 {
 		s.write = t
 		return s.x.client.SetWriteDeadline(t)
 	}

@@ -49,6 +49,7 @@ func (s *server) newApp() *fiber.App {
 		ErrorHandler:                 s.answerError,
 	})
 	app.Server().HeaderReceived = s.bodyLimit
+	app.Server().ConnState = s.freshWriteDeadline
 	app.Server().Handler = s.knownMethods(app.Server().Handler)
 	app.Server().Logger = quietLogger{}
 	app.Server().SecureErrorLogMessage = true
@@ -67,6 +68,14 @@ type quietLogger struct{}
 
 func (quietLogger) Printf(string, ...any) {}
 
+// freshWriteDeadline replaces the deadline of the answer before: fasthttp sets one for the answer only, and sends
+// "100 Continue" and errors of its own under the old one.
+func (s *server) freshWriteDeadline(c net.Conn, state fasthttp.ConnState) {
+	if state == fasthttp.StateActive {
+		_ = c.SetWriteDeadline(time.Now().Add(readTimeout + s.cfg.Stream.WriteTimeout))
+	}
+}
+
 // bodyLimit bounds a request's body before it is read: only callers with a key may send long ones. A body of both
 // framings is the last thing that its connection carries, since a proxy in front may have taken the other one.
 func (s *server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
@@ -80,7 +89,7 @@ func (s *server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if isModelPath(h.RequestURI()) && s.proxy.KnowsKey(h) {
 		return fasthttp.RequestConfig{}
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: smallBodyBytes}
+	return fasthttp.RequestConfig{MaxRequestBodySize: min(smallBodyBytes, int(s.cfg.Limits.BodyBytes))}
 }
 
 func isModelPath(path []byte) bool {

@@ -205,6 +205,8 @@ func upstreamConfig(u config.Upstream) upstream.Config {
 
 // reload puts another configuration in force, as far as that goes without a restart.
 func (s *server) reload(cfg *config.Config) error {
+	stream := cfg.Stream
+	stream.IdleTimeout = s.cfg.Stream.IdleTimeout // in force with the upstreams that have none of their own
 	for _, fixed := range []struct {
 		name     string
 		old, new any
@@ -217,7 +219,7 @@ func (s *server) reload(cfg *config.Config) error {
 		{"admin", s.cfg.Admin, cfg.Admin},
 		{"keys", s.cfg.Keys, cfg.Keys},
 		{"limits", s.cfg.Limits, cfg.Limits},
-		{"stream", s.cfg.Stream, cfg.Stream},
+		{"stream", s.cfg.Stream, stream},
 		{"shutdown", s.cfg.Shutdown, cfg.Shutdown},
 		{"log", s.cfg.Log, cfg.Log},
 	} {
@@ -253,6 +255,7 @@ func (s *server) run(ctx context.Context, ln net.Listener) error {
 	grace, cancel := context.WithTimeout(context.Background(), s.cfg.Shutdown.Grace)
 	defer cancel()
 	s.stopServing(grace)
+	_ = ln.Close() // one that was not served yet when the stop came would be served for ever
 	err := <-served
 	return errors.Join(cause, err, s.close())
 }
@@ -293,9 +296,11 @@ func (s *server) close() error {
 	if s.recorder != nil {
 		errs = append(errs, s.recorder.Close())
 	}
+	s.routesMu.Lock() // a reload may be under way
 	for _, c := range s.clients {
 		c.Close()
 	}
+	s.routesMu.Unlock()
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}

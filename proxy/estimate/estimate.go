@@ -48,11 +48,16 @@ func New(workers int) *Counter {
 
 // Count returns the tokens of the texts, each counted on its own. It waits for a free slot. When ctx ends, or after
 // Close, what has not been counted is taken by its length; so it always has an answer.
-func (c *Counter) Count(ctx context.Context, texts ...[]byte) int64 {
+func (c *Counter) Count(ctx context.Context, texts ...[]byte) (n int64) {
 	if !c.acquire(ctx) {
 		return byLength(texts)
 	}
 	defer func() { <-c.slots }()
+	defer func() {
+		if recover() != nil { // a fault of the tokenizer must not cost the record
+			n = byLength(texts)
+		}
+	}()
 	codec := c.codec()
 	if codec == nil {
 		return byLength(texts)

@@ -158,18 +158,15 @@ func (b *body) nextChunk() error {
 	return nil
 }
 
+// readTrailer reads one line of the trailer, so that reusable, which looks for a line first, never waits.
 func (b *body) readTrailer() error {
-	for {
-		end, err := b.line(0)
-		if err != nil {
-			return err
-		}
-		b.discard(end)
-		if end <= 2 {
-			b.done = true
-			return nil
-		}
+	end, err := b.line(0)
+	if err != nil {
+		return err
 	}
+	b.discard(end)
+	b.done = end <= 2
+	return nil
 }
 
 // discard drops n bytes that have been peeked at, which cannot fail.

@@ -158,3 +158,22 @@ func TestReadHeadKeepsNoState(t *testing.T) {
 		t.Errorf("Retry-After %q, done %v, error %v", c.RetryAfter, c.body.done, err)
 	}
 }
+
+// TestCloseDoesNotWait gives back a connection whose answer lacks the end of its trailer.
+func TestCloseDoesNotWait(t *testing.T) {
+	r, w := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-A: 1\r\n")
+	}()
+	c := &Call{client: &Client{}, br: bufio.NewReaderSize(r, readerSize)}
+	if err := c.readHead(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Read(make([]byte, 2)); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	// Nothing more will come: a wait would be for ever.
+	if c.body.reusable() {
+		t.Error("taken for finished")
+	}
+}

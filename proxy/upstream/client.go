@@ -207,12 +207,22 @@ func (c *Client) put(conn net.Conn) {
 		conn.Close()
 		return
 	}
+	now := time.Now()
+	var old net.Conn // the least recently used, if too old: one for each that is kept is enough
 	c.mu.Lock()
+	if len(c.idle) > 0 && now.Sub(c.idle[0].since) > c.cfg.IdleTimeout {
+		old = c.idle[0].conn
+		c.idle[0] = idleConn{}
+		c.idle = c.idle[1:]
+	}
 	if !c.closed && len(c.idle) < c.cfg.MaxIdle {
-		c.idle = append(c.idle, idleConn{conn, time.Now()})
+		c.idle = append(c.idle, idleConn{conn, now})
 		conn = nil
 	}
 	c.mu.Unlock()
+	if old != nil {
+		old.Close()
+	}
 	if conn != nil {
 		conn.Close()
 	}

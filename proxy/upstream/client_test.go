@@ -206,3 +206,31 @@ func TestInterruptAndTimeOuts(t *testing.T) {
 		t.Errorf("%d connections kept after an interruption", n)
 	}
 }
+
+func TestIdleConnectionsAgeOut(t *testing.T) {
+	c := newClient(t, Config{Name: "u", BaseURL: "http://127.0.0.1:1", IdleTimeout: time.Minute})
+	var closed atomic.Int32
+	for range 3 {
+		c.idle = append(c.idle, idleConn{closing{&closed}, time.Now().Add(-time.Hour)})
+	}
+	// One stays in use all the time, so that the others are never looked at from the top.
+	for range 5 {
+		c.put(closing{&closed})
+		c.takeIdle()
+	}
+	if n := closed.Load(); n != 3 || len(c.idle) != 0 {
+		t.Errorf("%d of 3 old connections closed, %d kept", n, len(c.idle))
+	}
+}
+
+// closing is a connection that counts its closing.
+type closing struct{ n *atomic.Int32 }
+
+func (c closing) Close() error                   { c.n.Add(1); return nil }
+func (closing) SetDeadline(time.Time) error      { return nil }
+func (closing) SetReadDeadline(time.Time) error  { return nil }
+func (closing) SetWriteDeadline(time.Time) error { return nil }
+func (closing) Read([]byte) (int, error)         { return 0, io.EOF }
+func (closing) Write(p []byte) (int, error)      { return len(p), nil }
+func (closing) LocalAddr() net.Addr              { return nil }
+func (closing) RemoteAddr() net.Addr             { return nil }
