@@ -73,7 +73,8 @@ type Stream struct {
 	IdleTimeout time.Duration
 	// WriteTimeout is how long a client may take to accept one chunk.
 	WriteTimeout time.Duration
-	// DrainTimeout and DrainTokens bound how far an answer is read on after its client has left.
+	// DrainTimeout and DrainTokens bound how far an answer is read on after its client has left. An event is taken for a
+	// token, which is what most model servers send in each.
 	DrainTimeout time.Duration
 	DrainTokens  int64
 }

@@ -18,10 +18,8 @@ import (
 // maxFileBytes bounds the configuration file.
 const maxFileBytes = 1 << 20
 
-// Load reads the file and what it refers to. An error is a *Faults that lists everything wrong.
-func Load(path string) (*Config, error) { return LoadEnv(path, os.LookupEnv) }
-
-// LoadEnv is Load with an environment other than that of the process.
+// LoadEnv reads the file and what it refers to, with the given environment. An error is a *Faults that lists everything
+// wrong.
 func LoadEnv(path string, lookup func(name string) (string, bool)) (*Config, error) {
 	d := &decoder{file: path, dir: filepath.Dir(path), lookup: lookup}
 	c := Default()

@@ -53,9 +53,6 @@ func (a Amount) String() string {
 	return whole.String() + "." + fraction + strings.Repeat("0", max(0, 2-len(fraction)))
 }
 
-// MarshalText gives the exact decimal.
-func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-
 // Add returns a + b.
 func (a Amount) Add(b Amount) Amount { return Amount{new(big.Int).Add(a.int(), b.int())} }
 
