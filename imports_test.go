@@ -20,12 +20,12 @@ var layers = [][]string{
 	{"deployer", "subscription"},
 	{"metering", "catalog", "identity"},
 	{"store"},
-	{"fault"},
+	{"fault", "secret"},
 }
 
 // except are arrows within a layer, or outside of the layers, that are allowed.
 var except = map[string][]string{
-	"config": {"metering", "store", "fault"}, // prices are read from the configuration
+	"config": {"metering", "store", "fault", "secret"}, // prices are read from the configuration
 	"cmd":    {"config"},
 	"bench":  {"config"},
 }
@@ -35,21 +35,24 @@ var engines = []string{"store/local", "store/postgres"}
 
 // outsiders are modules that domain packages know nothing of, with those that may import them.
 var outsiders = map[string][]string{
-	"github.com/gofiber/":     {"cmd", "proxy", "portal"},
-	"github.com/valyala/":     {"cmd", "proxy", "portal", "bench"},
-	"github.com/dgraph-io/":   {"store/local"},
-	"github.com/jackc/":       {"store/postgres"},
-	"github.com/prometheus/":  {"cmd", "proxy"},
-	"github.com/spf13/":       {"cmd"},
-	"github.com/tiktoken-go/": {"proxy/estimate"},
-	"helm.sh/":                {"deployer/helm"},
-	"go.yaml.in/yaml":         {"config", "catalog"},
-	"net/http":                {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
-	"database/sql":            {},
+	"github.com/gofiber/":      {"cmd", "proxy", "portal"},
+	"github.com/valyala/":      {"cmd", "proxy", "portal", "bench"},
+	"github.com/dgraph-io/":    {"store/local"},
+	"github.com/jackc/":        {"store/postgres"},
+	"github.com/prometheus/":   {"cmd", "proxy"},
+	"github.com/spf13/":        {"cmd"},
+	"github.com/tiktoken-go/":  {"proxy/estimate"},
+	"helm.sh/":                 {"deployer/helm"},
+	"go.yaml.in/yaml":          {"config", "catalog"},
+	"net/http":                 {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
+	"github.com/gophercloud/":  {"identity/iam"},
+	"github.com/yuin/goldmark": {"portal"},
+	"github.com/nicksnyder/":   {"portal/locale"},
+	"database/sql":             {},
 }
 
 // pure are packages that know nothing of this module.
-var pure = []string{"fault", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
+var pure = []string{"fault", "secret", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
 
 type goPackage struct {
 	ImportPath string

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"llmhub/metering"
+	"llmhub/secret"
 )
 
 // Config is a valid configuration. It is not changed once loaded.
@@ -44,7 +45,7 @@ type Billing struct {
 
 // Admin guards the management API.
 type Admin struct {
-	Token Secret
+	Token secret.Text
 }
 
 // Keys says how API keys are hashed.
@@ -112,7 +113,7 @@ type Upstream struct {
 	// BaseURL is http or https, without user, query and fragment, and without a slash at the end.
 	BaseURL *url.URL
 	// APIKey is sent to the model server; not set means that none is sent.
-	APIKey       Secret
+	APIKey       secret.Text
 	OnDisconnect OnDisconnect
 	// StreamUsage asks the model server for usage at the end of streams whose client did not ask.
 	StreamUsage      bool

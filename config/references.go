@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"llmhub/secret"
 )
 
 // maxSecretBytes bounds a file that holds a secret, maxCABytes one that holds certificates.
@@ -20,7 +22,7 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 // secret reads a reference and the secret behind it, at least minimum characters. No fault repeats what is written at
 // this place or behind it, as it may be the secret itself.
-func (d *decoder) secret(into *Secret, minimum int) reader {
+func (d *decoder) secret(into *secret.Text, minimum int) reader {
 	return func(n node) {
 		if !d.usable(n) {
 			return
@@ -52,7 +54,7 @@ func (d *decoder) secret(into *Secret, minimum int) reader {
 		case len(text) < minimum:
 			d.fault(at, "the secret has %d characters; at least %d are required", len(text), minimum)
 		default:
-			*into = NewSecret(text)
+			*into = secret.New(text)
 		}
 	}
 }

@@ -4,7 +4,10 @@
 // learn only that something failed. It imports nothing of the product, so that every package can use it.
 package fault
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Kind says what a caller can do about an error.
 type Kind int
@@ -19,6 +22,10 @@ const (
 	Conflict
 	// State: the thing is in a state in which this cannot be done.
 	State
+	// Forbidden: the caller sees the thing, but has not the right to do this with it.
+	Forbidden
+	// TooMany: the caller has tried too often; Error.RetryAfter says when to try again.
+	TooMany
 )
 
 // Error is an error whose text is for the caller.
@@ -27,6 +34,11 @@ type Error struct {
 	// Field names the value at fault, in the form of the API; empty if none is.
 	Field   string
 	Message string
+	// Format and Args are what Message was made of: Format is also what translations are found by.
+	Format string
+	Args   []any
+	// RetryAfter is when a fault of kind TooMany may be over; zero otherwise.
+	RetryAfter time.Duration
 }
 
 // Error returns the message, with the field in front.
@@ -45,5 +57,5 @@ func (e *Error) Is(target error) bool {
 
 // New returns an error of a kind about a field.
 func New(kind Kind, field, format string, args ...any) *Error {
-	return &Error{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...)}
+	return &Error{Kind: kind, Field: field, Message: fmt.Sprintf(format, args...), Format: format, Args: args}
 }

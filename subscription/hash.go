@@ -2,15 +2,10 @@ package subscription
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -23,8 +18,6 @@ const (
 	// schemeSHA256 is a bare SHA-256. A secret of 200 random bits needs no salt and no slow hash.
 	schemeSHA256 = "sha256"
 )
-
-const pepperBytes = 32
 
 // Hasher hashes the texts of keys. It may be used concurrently.
 type Hasher struct {
@@ -79,66 +72,4 @@ func (h *Hasher) sum(token []byte) [sha256.Size]byte {
 	sum := s.sum
 	h.states.Put(s)
 	return sum
-}
-
-// LoadPepper returns the pepper kept in the data folder, and makes one if there is none. The file must not be lost:
-// without it no key made with it is good any more.
-func LoadPepper(dir string) ([]byte, error) {
-	path := filepath.Join(dir, "pepper")
-	pepper, err := readPepper(path)
-	if err == nil {
-		// Whoever made it may have died before its name was durable.
-		return pepper, syncDir(dir)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if err := writePepper(dir, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make pepper: %w", err)
-	}
-	// Another process may have been faster: what the file says holds.
-	return readPepper(path)
-}
-
-func readPepper(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s must be a file that only its owner can read: chmod 600 it, and make new keys if others may have read it", path)
-	}
-	if info.Size() != pepperBytes {
-		return nil, fmt.Errorf("%s has %d bytes in place of %d: restore it from a backup", path, info.Size(), pepperBytes)
-	}
-	return os.ReadFile(path)
-}
-
-// writePepper makes the file whole or not at all, and durable.
-func writePepper(dir, path string) error {
-	tmp, err := os.CreateTemp(dir, "pepper-*") // made with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	var pepper [pepperBytes]byte
-	_, _ = rand.Read(pepper[:])
-	_, err = tmp.Write(pepper[:])
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	// A link fails where the file exists, which a rename would replace.
-	if err := os.Link(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

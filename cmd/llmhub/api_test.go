@@ -17,6 +17,7 @@ import (
 
 	"llmhub/config"
 	"llmhub/metering"
+	"llmhub/secret"
 	"llmhub/store"
 	"llmhub/store/local"
 )
@@ -29,7 +30,7 @@ func startServer(t *testing.T) (*server, string) {
 	cfg := config.Default()
 	cfg.Data, cfg.FreeSpaceFloorBytes = t.TempDir(), 0
 	cfg.Shutdown.Grace = 5 * time.Second
-	cfg.Admin.Token = config.NewSecret(testToken)
+	cfg.Admin.Token = secret.New(testToken)
 	u := config.DefaultUpstream()
 	u.Name, u.BaseURL = "none", &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 	cfg.Upstreams = []config.Upstream{u}

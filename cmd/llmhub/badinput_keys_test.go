@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"llmhub/secret"
 	"llmhub/subscription"
 )
 
@@ -22,7 +23,7 @@ func (h *hub) limitedKey(name string, models ...string) (text, id string) {
 // expiredKey makes a key, in the past, that has expired since.
 func (h *hub) expiredKey(name string) string {
 	h.t.Helper()
-	pepper, err := subscription.LoadPepper(h.server.cfg.Data)
+	pepper, err := secret.LoadKey(h.server.cfg.Data, "pepper")
 	if err != nil {
 		h.t.Fatal(err)
 	}

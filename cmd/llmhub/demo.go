@@ -16,6 +16,7 @@ import (
 	"llmhub/config"
 	"llmhub/metering"
 	"llmhub/proxy/proxytest"
+	"llmhub/secret"
 	"llmhub/store"
 	"llmhub/subscription"
 )
@@ -82,7 +83,7 @@ func demoConfig(listen, dir, providerURL string) (*config.Config, error) {
 	}
 	cfg := config.Default()
 	cfg.Listen, cfg.Data = listen, dir
-	cfg.Admin.Token = config.NewSecret(rand.Text())
+	cfg.Admin.Token = secret.New(rand.Text())
 	cfg.Shutdown.Grace = 5 * time.Second
 	cfg.FreeSpaceFloorBytes = 0
 	u := config.DefaultUpstream()
@@ -126,7 +127,7 @@ func (s *server) demoKey(ctx context.Context) (subscription.Key, subscription.Se
 }
 
 // greet prints how to use the demo. The key is shown here and never again.
-func (e *environment) greet(server string, admin config.Secret, key subscription.Key, secret subscription.Secret) {
+func (e *environment) greet(server string, admin secret.Text, key subscription.Key, secret subscription.Secret) {
 	fmt.Fprintf(e.stdout, `llmhub demo is running on %[1]s with a built-in model server.
 
 Stream an answer:

@@ -13,6 +13,7 @@ import (
 
 	"llmhub/config"
 	"llmhub/proxy/proxytest"
+	"llmhub/secret"
 	"llmhub/store"
 	"llmhub/store/local"
 	"llmhub/subscription"
@@ -90,7 +91,7 @@ func (h *hub) config(models []string) *config.Config {
 	cfg := config.Default()
 	cfg.Data = h.t.TempDir()
 	cfg.FreeSpaceFloorBytes = 0
-	cfg.Admin.Token = config.NewSecret("test-admin-token")
+	cfg.Admin.Token = secret.New("test-admin-token")
 	cfg.Shutdown.Grace = 10 * time.Second
 	cfg.Stream.Heartbeat = time.Second
 	for _, name := range []string{"cancel", "drain", "impatient"} {

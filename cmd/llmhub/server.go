@@ -22,6 +22,7 @@ import (
 	"llmhub/proxy"
 	"llmhub/proxy/estimate"
 	"llmhub/proxy/upstream"
+	"llmhub/secret"
 	"llmhub/store/local"
 	"llmhub/subscription"
 )
@@ -107,7 +108,7 @@ func (s *server) makeGate() error {
 	var pepper []byte
 	if s.cfg.Keys.Pepper {
 		var err error
-		if pepper, err = subscription.LoadPepper(s.cfg.Data); err != nil {
+		if pepper, err = secret.LoadKey(s.cfg.Data, "pepper"); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"llmhub/config"
 	"llmhub/proxy/proxytest"
+	"llmhub/secret"
 	"llmhub/store"
 )
 
@@ -216,7 +217,7 @@ func TestWhatReachesTheModelServer(t *testing.T) {
 	const upstreamKey = "upstream-secret-0123456789"
 	h := streamHub(t, func(cfg *config.Config) {
 		for i := range cfg.Upstreams {
-			cfg.Upstreams[i].APIKey = config.NewSecret(upstreamKey)
+			cfg.Upstreams[i].APIKey = secret.New(upstreamKey)
 		}
 		cfg.Models = append(cfg.Models, config.Model{Name: "alias", Deployments: []config.Deployment{{Upstream: "cancel", Model: modelQuick}}})
 	})

@@ -1,4 +1,4 @@
-package config_test
+package secret_test
 
 import (
 	"bytes"
@@ -10,19 +10,19 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"llmhub/config"
+	"llmhub/secret"
 )
 
-func TestSecretCannotBePrinted(t *testing.T) {
+func TestTextCannotBePrinted(t *testing.T) {
 	const text = "hunter2"
-	s := config.NewSecret(text)
-	type hidden struct{ s config.Secret }
-	type open struct{ S config.Secret }
+	s := secret.New(text)
+	type hidden struct{ s secret.Text }
+	type open struct{ S secret.Text }
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%10.3s", "%U"} {
 		fmt.Fprintf(&out, verb+verb+verb+verb+"\n", s, &s, hidden{s}, []open{{s}})
 	}
-	for _, v := range []any{s, &s, open{s}, map[string]config.Secret{"k": s}} {
+	for _, v := range []any{s, &s, open{s}, map[string]secret.Text{"k": s}} {
 		j, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
@@ -45,10 +45,10 @@ func TestSecretCannotBePrinted(t *testing.T) {
 	if !strings.Contains(out.String(), "[redacted]") {
 		t.Error("no placeholder was printed")
 	}
-	if s.Reveal() != text || !s.IsSet() || (config.Secret{}).IsSet() || (config.Secret{}).Reveal() != "" {
+	if s.Reveal() != text || !s.IsSet() || (secret.Text{}).IsSet() || (secret.Text{}).Reveal() != "" {
 		t.Error("Reveal and IsSet")
 	}
-	if !s.Equal(config.NewSecret(text)) || s.Equal(config.NewSecret("other")) || s.Equal(config.Secret{}) {
+	if !s.Equal(secret.New(text)) || s.Equal(secret.New("other")) || s.Equal(secret.Text{}) {
 		t.Error("Equal")
 	}
 }
