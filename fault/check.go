@@ -17,15 +17,26 @@ const (
 
 // Name returns a name that a person gave without space around it, or says what is wrong with it.
 func Name(field, s string) (string, error) {
+	return check(field, s, maxNameRunes, unprintable)
+}
+
+// Text returns a text of several lines that a person gave, without space around it and with lines ended by a line feed
+// alone, or says what is wrong with it.
+func Text(field, s string, maxRunes int) (string, error) {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return check(field, s, maxRunes, func(r rune) bool { return r != '\n' && unprintable(r) })
+}
+
+func check(field, s string, maxRunes int, refused func(rune) bool) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
 	case s == "":
 		return "", New(Invalid, field, "must not be empty")
 	case !utf8.ValidString(s):
 		return "", New(Invalid, field, "must be UTF-8")
-	case utf8.RuneCountInString(s) > maxNameRunes:
-		return "", New(Invalid, field, "must have at most %d characters", maxNameRunes)
-	case strings.ContainsFunc(s, unprintable):
+	case utf8.RuneCountInString(s) > maxRunes:
+		return "", New(Invalid, field, "must have at most %d characters", maxRunes)
+	case strings.ContainsFunc(s, refused):
 		return "", New(Invalid, field, "must not contain control characters")
 	}
 	return s, nil

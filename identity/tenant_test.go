@@ -6,28 +6,13 @@ import (
 	"testing"
 
 	"llmhub/fault"
-	"llmhub/store/local"
 )
 
-func newTenants(t *testing.T) *Tenants {
-	t.Helper()
-	d, err := local.Open(t.TempDir(), local.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return NewTenants(d)
-}
-
 func TestTenants(t *testing.T) {
-	tenants := newTenants(t)
+	tenants := newFixture(t).tenants
 	made := map[string]string{}
 	for _, name := range []string{"Ärzte GmbH", "Same", "Same", strings.Repeat("ä", 100)} {
-		tenant, err := tenants.Create(t.Context(), " "+name+"\n")
+		tenant, err := tenants.Create(t.Context(), Administrator(), " "+name+"\n")
 		if err != nil || tenant.Name != name || tenant.State != TenantActive || !strings.HasPrefix(tenant.ID, "ten_") || tenant.CreatedAt.IsZero() {
 			t.Fatalf("%+v, %v", tenant, err)
 		}
@@ -38,7 +23,7 @@ func TestTenants(t *testing.T) {
 	}
 	after := ""
 	for len(made) > 0 {
-		page, next, err := tenants.List(t.Context(), after, 3)
+		page, next, err := tenants.List(t.Context(), Administrator(), after, 3)
 		if err != nil || len(page) == 0 || len(page) > 3 {
 			t.Fatalf("page %v, %v", page, err)
 		}
@@ -56,9 +41,9 @@ func TestTenants(t *testing.T) {
 }
 
 func TestTenantsBadInput(t *testing.T) {
-	tenants := newTenants(t)
+	tenants := newFixture(t).tenants
 	for _, name := range []string{"", " \t", "a\x00b", "a\u200bb", "\xff", strings.Repeat("a", 101)} {
-		_, err := tenants.Create(t.Context(), name)
+		_, err := tenants.Create(t.Context(), Administrator(), name)
 		var e *fault.Error
 		if !errors.As(err, &e) || e.Kind != fault.Invalid || e.Field != "name" {
 			t.Errorf("name %q gives %v", name, err)
@@ -69,7 +54,7 @@ func TestTenantsBadInput(t *testing.T) {
 			t.Errorf("ID %.20q gives %v", id, err)
 		}
 	}
-	if list, next, err := tenants.List(t.Context(), "", 0); err != nil || len(list) != 0 || next != "" {
+	if list, next, err := tenants.List(t.Context(), Administrator(), "", 0); err != nil || len(list) != 0 || next != "" {
 		t.Errorf("list %v, %q, %v", list, next, err)
 	}
 }

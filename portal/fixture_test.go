@@ -79,7 +79,7 @@ func newFixture(t *testing.T) *fixture {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	portal.New(portal.Options{
 		Service:  subscription.NewService(f.store, hasher, gate, now),
-		Tenants:  identity.NewTenants(f.store),
+		Tenants:  identity.NewTenants(f.store, identity.NewAudit(f.store), time.Now),
 		Ledger:   f.store,
 		Prices:   func() metering.PriceList { return testPrices(t) },
 		Location: berlin, Currency: "EUR", AdminToken: token(adminToken), Now: now,

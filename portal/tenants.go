@@ -27,7 +27,7 @@ func (p *Portal) createTenant(ctx context.Context, c *fiber.Ctx) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
-	t, err := p.tenants.Create(ctx, in.Name)
+	t, err := p.tenants.Create(ctx, identity.Administrator(), in.Name)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (p *Portal) listTenants(ctx context.Context, c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	list, next, err := p.tenants.List(ctx, query(c, "after"), n)
+	list, next, err := p.tenants.List(ctx, identity.Administrator(), query(c, "after"), n)
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,9 @@ func filledGate(b *testing.B, h *Hasher, n int) (*Gate, [][]byte) {
 			put(f.tenants.Write(tenant, 0, identity.Tenant{ID: tenant, State: identity.TenantActive}))
 			put(f.subscriptions.Write(sub, 0, Subscription{ID: sub, TenantID: tenant, State: Active, Models: []string{"m1", "m2"}}))
 		}
-		tokens[i] = newToken()
+		tokens[i] = tokenForm.New()
 		sum := h.sum(tokens[i])
-		id := keyID(publicID(tokens[i]))
+		id := keyID(tokenForm.PublicID(tokens[i]))
 		put(f.keys.Write(id, 0, Key{
 			ID: id, SubscriptionID: sub, TenantID: tenant, Name: fmt.Sprint("key number ", i), Hash: sum[:], Scheme: h.Scheme(),
 		}))
@@ -66,7 +66,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 }
 
 func BenchmarkAuthenticateMalformed(b *testing.B) {
-	g, token := NewGate(NewHasher(nil)), newToken()
+	g, token := NewGate(NewHasher(nil)), tokenForm.New()
 	token[10]++
 	b.ReportAllocs()
 	for b.Loop() {

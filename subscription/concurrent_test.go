@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"llmhub/fault"
-	"llmhub/store"
 )
 
 // While keys are being made, the subscription is cancelled: no key may be usable afterwards, however close the race.
@@ -198,20 +197,5 @@ func TestGateUnderWrites(t *testing.T) {
 	follow(t, late, f.store)
 	if _, err := late.Authenticate([]byte(steady.Reveal()), f.clock); err != nil || late.Revocations() != 0 {
 		t.Errorf("a new gate: %v, %d revocations", err, late.Revocations())
-	}
-}
-
-// The retries of a change are bounded, and what comes of it is a conflict.
-func TestRetriesAreBounded(t *testing.T) {
-	f := newFixture(t)
-	sub := f.subscribe()
-	attempts := 0
-	err := f.change(t.Context(), func() ([]store.Write, error) {
-		attempts++
-		w, err := f.subscriptions.Write(sub.ID, 1<<40, sub)
-		return []store.Write{w}, err
-	})
-	if !errors.Is(err, store.ErrConflict) || attempts != maxAttempts {
-		t.Errorf("%v after %d attempts", err, attempts)
 	}
 }

@@ -53,7 +53,7 @@ func newFixture(t *testing.T) *fixture {
 		f.revoked[id] = append(f.revoked[id], why)
 	})
 	follow(t, f.gate, f.store)
-	f.tenants = identity.NewTenants(f.store)
+	f.tenants = identity.NewTenants(f.store, identity.NewAudit(f.store), func() time.Time { return f.clock })
 	f.Service = NewService(f.store, h, f.gate, func() time.Time { return f.clock })
 	return f
 }
@@ -77,7 +77,7 @@ func follow(t testing.TB, g *Gate, d store.Documents) (stop func()) {
 
 func (f *fixture) tenant() string {
 	f.t.Helper()
-	tenant, err := f.tenants.Create(f.t.Context(), "Tenant")
+	tenant, err := f.tenants.Create(f.t.Context(), identity.Administrator(), "Tenant")
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func (g *Gate) Ready() <-chan struct{} { return g.ready }
 // Authenticate returns what the key grants, or why it is refused. A key that does not exist takes as long as one
 // whose secret is wrong.
 func (g *Gate) Authenticate(token []byte, now time.Time) (*Grant, error) {
-	if !wellFormed(token) {
+	if !tokenForm.WellFormed(token) {
 		return nil, ErrBadKey
 	}
 	sum := g.hasher.sum(token)
@@ -136,7 +136,7 @@ func (g *Gate) Authenticate(token []byte, now time.Time) (*Grant, error) {
 	var grant *Grant
 	var refusal error
 	g.mu.RLock()
-	k := g.keys[string(publicID(token))]
+	k := g.keys[string(tokenForm.PublicID(token))]
 	if k != nil {
 		want, grant, refusal = k.hash, k.grant, k.refusal
 	}

@@ -15,13 +15,13 @@ import (
 // documents returns a tenant, a subscription and a key as a watch delivers them, and the key's text.
 func documents(t testing.TB, h *Hasher) (docs []store.Document, token []byte) {
 	t.Helper()
-	token = newToken()
+	token = tokenForm.New()
 	sum := h.sum(token)
 	c := newCollections(nil)
 	tenants := store.NewCollection[identity.Tenant](nil, identity.TenantKind, nil)
 	tenant, err1 := tenants.Write("ten_a", 0, identity.Tenant{ID: "ten_a", State: identity.TenantActive})
 	sub, err2 := c.subscriptions.Write("sub_a", 0, Subscription{ID: "sub_a", TenantID: "ten_a", State: Active, Models: []string{"m1", "m2"}})
-	id := keyID(publicID(token))
+	id := keyID(tokenForm.PublicID(token))
 	key, err3 := c.keys.Write(id, 0, Key{
 		ID: id, SubscriptionID: "sub_a", TenantID: "ten_a", Name: "n", Hash: sum[:], Scheme: h.Scheme(), Models: []string{"m2", "m3"},
 	})
@@ -114,7 +114,7 @@ func TestBadKeys(t *testing.T) {
 	}
 	for name, bad := range map[string][]byte{
 		"none": nil, "empty": {}, "short": token[:len(token)-1], "long": append(append([]byte(nil), token...), 'a'),
-		"foreign": []byte("sk-proj-abcdefghijklmnopqrstuvwxyz"), "unknown": newToken(), "secret": appendChecksum(wrongSecret),
+		"foreign": []byte("sk-proj-abcdefghijklmnopqrstuvwxyz"), "unknown": tokenForm.New(), "secret": appendChecksum(wrongSecret),
 		"upper case": []byte("SK-LH-" + string(token[6:])), "space": append([]byte(" "), token[:len(token)-1]...),
 	} {
 		if grant, err := f.gate.Authenticate(bad, f.clock); grant != nil || err != ErrBadKey {
@@ -164,7 +164,7 @@ func TestServiceWithoutGate(t *testing.T) {
 	h := NewHasher(nil)
 	g := NewGate(h)
 	follow(t, g, d)()
-	tenant, err := identity.NewTenants(d).Create(t.Context(), "T")
+	tenant, err := identity.NewTenants(d, identity.NewAudit(d), time.Now).Create(t.Context(), identity.Administrator(), "T")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestGateFollowsRandomHistory(t *testing.T) {
 			now := map[string]bool{}
 			for _, token := range [][]byte{tokenA, tokenB} {
 				_, err := g.Authenticate(token, testTime)
-				now[keyID(publicID(token))] = err == nil
+				now[keyID(tokenForm.PublicID(token))] = err == nil
 			}
 			gone := map[string]bool{}
 			for _, v := range revoked {

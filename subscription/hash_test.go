@@ -21,7 +21,7 @@ func TestHasherAgreesWithTheStandard(t *testing.T) {
 	mac := hmac.New(sha256.New, bytes.Repeat([]byte{7}, 32))
 	var wg sync.WaitGroup
 	for range 4 {
-		token := newToken()
+		token := tokenForm.New()
 		mac.Reset()
 		mac.Write(token)
 		want := mac.Sum(nil)

@@ -47,10 +47,10 @@ func (s *Service) CreateKey(ctx context.Context, c CreateKey) (Key, Secret, erro
 		}
 		key.ExpiresAt = &at
 	}
-	token := newToken()
+	token := tokenForm.New()
 	sum := s.hasher.sum(token)
-	key.ID = keyID(publicID(token))
-	key.Prefix = string(token[:secretAt])
+	key.ID = keyID(tokenForm.PublicID(token))
+	key.Prefix = tokenForm.Shown(token)
 	key.Hash, key.Scheme = sum[:], s.hasher.Scheme()
 	err = s.change(ctx, func() ([]store.Write, error) { return s.newKey(ctx, &key) })
 	if err != nil {

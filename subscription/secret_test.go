@@ -12,7 +12,7 @@ import (
 )
 
 func TestSecretCannotBePrinted(t *testing.T) {
-	text := string(newToken())
+	text := string(tokenForm.New())
 	secret := Secret{text: &text}
 	type exported struct {
 		S Secret

@@ -3,16 +3,12 @@ package subscription
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/store"
 )
-
-// maxAttempts bounds how often a change is tried again when another writer came between.
-const maxAttempts = 10
 
 // Service changes subscriptions and keys. It may be used concurrently. What a method has changed is in force at the
 // gate when it returns.
@@ -130,30 +126,21 @@ func (s *Service) activeTenant(ctx context.Context, id string) (store.Write, err
 		return store.Write{}, fault.New(fault.NotFound, "", "there is no such tenant")
 	case err != nil:
 		return store.Write{}, err
-	case r.Value.State != identity.TenantActive:
-		return store.Write{}, fault.New(fault.State, "", "the tenant is suspended")
+	}
+	if err := r.Value.RequireActive(); err != nil {
+		return store.Write{}, err
 	}
 	return store.Write{Kind: identity.TenantKind, ID: id, Expect: r.Version, Check: true}, nil
 }
 
 // change puts what prepare returns, preparing anew when another writer came between, and waits for the gate.
 func (s *Service) change(ctx context.Context, prepare func() ([]store.Write, error)) error {
-	for range maxAttempts {
-		writes, err := prepare()
-		if err != nil {
-			return err
-		}
-		version, err := s.documents.Put(ctx, writes...)
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-		// The change is done: that the gate follows must not depend on the caller's patience.
-		return s.gate.WaitVersion(context.WithoutCancel(ctx), version)
+	version, err := store.Change(ctx, s.documents, prepare)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("gave up after %d attempts: %w", maxAttempts, store.ErrConflict)
+	// The change is done: that the gate follows must not depend on the caller's patience.
+	return s.gate.WaitVersion(context.WithoutCancel(ctx), version)
 }
 
 // stamp returns the time as it is kept.

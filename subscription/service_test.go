@@ -26,7 +26,7 @@ func TestKeyLife(t *testing.T) {
 	if !grant.Allows("m1") || grant.Allows("m2") || grant.Allows("m3") {
 		t.Error("the key does not allow m1 alone")
 	}
-	if key.ID != "key_"+string(publicID([]byte(secret.Reveal()))) || !strings.HasPrefix(secret.Reveal(), key.Prefix) {
+	if key.ID != "key_"+string(tokenForm.PublicID([]byte(secret.Reveal()))) || !strings.HasPrefix(secret.Reveal(), key.Prefix) {
 		t.Errorf("ID %s, prefix %s", key.ID, key.Prefix)
 	}
 	other, otherSecret := f.key(sub.ID, "other")
@@ -71,7 +71,7 @@ func TestOnlyAHashIsStored(t *testing.T) {
 		}
 		return nil
 	}, func(store.Version) { cancel() })
-	if !errors.Is(err, context.Canceled) || found != 4 {
+	if !errors.Is(err, context.Canceled) || found < 4 {
 		t.Errorf("%d documents, %v", found, err)
 	}
 }

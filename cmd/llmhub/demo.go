@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"llmhub/config"
+	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/proxy/proxytest"
 	"llmhub/secret"
@@ -115,7 +116,7 @@ func demoPrice() (p metering.Price, err error) {
 
 // demoKey makes a tenant, a subscription and a key.
 func (s *server) demoKey(ctx context.Context) (subscription.Key, subscription.Secret, error) {
-	tenant, err := s.tenants.Create(ctx, "Demo tenant")
+	tenant, err := s.tenants.Create(ctx, identity.Administrator(), "Demo tenant")
 	if err != nil {
 		return subscription.Key{}, subscription.Secret{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"llmhub/config"
+	"llmhub/identity"
 	"llmhub/proxy/proxytest"
 	"llmhub/secret"
 	"llmhub/store"
@@ -71,7 +72,7 @@ func startHub(t *testing.T, models []string, change func(*config.Config), tune .
 		}
 		h.stopped <- nil
 	})
-	tenant, err := h.server.tenants.Create(ctx, "Tenant")
+	tenant, err := h.server.tenants.Create(ctx, identity.Administrator(), "Tenant")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func (s *server) makeGate() error {
 	hasher := subscription.NewHasher(pepper)
 	s.gate = subscription.NewGate(hasher)
 	s.service = subscription.NewService(s.store, hasher, s.gate, time.Now)
-	s.tenants = identity.NewTenants(s.store)
+	s.tenants = identity.NewTenants(s.store, identity.NewAudit(s.store), time.Now)
 	return nil
 }
 
