@@ -1,18 +1,13 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"llmhub/yamldoc"
 )
 
 // maxFileBytes bounds the configuration file.
@@ -21,83 +16,37 @@ const maxFileBytes = 1 << 20
 // LoadEnv reads the file and what it refers to, with the given environment. An error is a *Faults that lists everything
 // wrong.
 func LoadEnv(path string, lookup func(name string) (string, bool)) (*Config, error) {
-	d := &decoder{file: path, dir: filepath.Dir(path), lookup: lookup}
+	d := &decoder{Decoder: &yamldoc.Decoder{File: path}, dir: filepath.Dir(path), lookup: lookup}
 	c := Default()
-	if root := d.parse(d.readFile()); root != nil {
-		d.config(&c, root)
+	if text := d.readFile(); text != nil {
+		if root := d.Parse(text); root != nil {
+			d.config(&c, root)
+		}
 	}
-	if len(d.faults) > 0 {
-		return nil, sorted(d.faults)
+	if faults := d.Faults(); len(faults) > 0 {
+		return nil, yamldoc.Sorted(faults)
 	}
 	return &c, nil
 }
 
 // readFile returns the content of the configuration file, nil after a fault.
 func (d *decoder) readFile() []byte {
-	f, err := os.Open(d.file)
+	f, err := os.Open(d.File)
 	if err != nil {
-		d.faultAt(0, "", "cannot be read: %s", plain(err))
+		d.FaultAt(0, "", "cannot be read: %s", yamldoc.Reason(err))
 		return nil
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	switch {
 	case err != nil:
-		d.faultAt(0, "", "cannot be read: %s", plain(err))
+		d.FaultAt(0, "", "cannot be read: %s", yamldoc.Reason(err))
 	case len(text) > maxFileBytes:
-		d.faultAt(0, "", "is larger than 1 MiB")
-	case len(bytes.TrimSpace(text)) == 0:
-		d.faultAt(0, "", "is empty")
+		d.FaultAt(0, "", "is larger than 1 MiB")
 	default:
 		return text
 	}
 	return nil
-}
-
-// parse returns the root of the only document, nil after a fault.
-func (d *decoder) parse(text []byte) *yaml.Node {
-	if text == nil {
-		return nil
-	}
-	decode := yaml.NewDecoder(bytes.NewReader(text))
-	var doc, second yaml.Node
-	err := decode.Decode(&doc)
-	if err == nil {
-		err = decode.Decode(&second)
-	}
-	switch {
-	case err == nil:
-		d.faultAt(second.Line, "", "holds more than one document; only one is read")
-	case !errors.Is(err, io.EOF):
-		d.syntaxFault(err)
-	case len(doc.Content) == 0:
-		d.faultAt(0, "", "is empty")
-	default:
-		return doc.Content[0]
-	}
-	return nil
-}
-
-var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntaxFault notes an error of the YAML parser.
-func (d *decoder) syntaxFault(err error) {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	line := 0
-	if m := syntaxLine.FindStringSubmatch(text); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		text = m[2]
-	}
-	d.faultAt(line, "", "is not valid YAML: %s", text)
-}
-
-// plain returns an error of a file without the operation and the path, which the fault names anyway.
-func plain(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err
-	}
-	return err.Error()
 }
 
 // relative resolves a path that the file gives.

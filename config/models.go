@@ -7,6 +7,7 @@ import (
 
 	"llmhub/metering"
 	"llmhub/store"
+	"llmhub/yamldoc"
 )
 
 // Bounds on counts and on names. An upstream's and a model's name and a stroke between them fit into the 255 bytes that
@@ -36,12 +37,12 @@ type names map[string]int
 
 func (d *decoder) upstreams(c *Config, list node) names {
 	named := names{}
-	d.sequence(list, maxUpstreams, func(_ int, n node) {
+	d.Sequence(list, maxUpstreams, func(_ int, n node) {
 		u := DefaultUpstream()
 		u.IdleTimeout = c.Stream.IdleTimeout
 		d.upstream(&u, n)
 		if first, again := named[u.Name]; again {
-			d.fault(node{n.Node, join(n.path, "name")}, "%q is already the name of the upstream in line %d", u.Name, first)
+			d.Fault(n.Named("name"), "%q is already the name of the upstream in line %d", u.Name, first)
 		}
 		if u.Name != "" {
 			named[u.Name] = n.Line
@@ -55,28 +56,28 @@ func (d *decoder) upstreams(c *Config, list node) names {
 }
 
 func (d *decoder) upstream(u *Upstream, n node) {
-	d.mapping(n,
-		required("name", d.text(&u.Name, maxNameBytes, upstreamForm, upstreamRule)),
-		optional("kind", choice(d, &u.Kind, KindOpenAI)),
+	d.Mapping(n,
+		required("name", d.Text(&u.Name, maxNameBytes, upstreamForm, upstreamRule)),
+		optional("kind", yamldoc.Choice(d.Decoder, &u.Kind, KindOpenAI)),
 		required("base_url", d.baseURL(&u.BaseURL)),
 		optional("api_key", d.secret(&u.APIKey, 1)),
-		optional("on_disconnect", choice(d, &u.OnDisconnect, Cancel, Drain)),
-		optional("stream_usage", d.flag(&u.StreamUsage)),
+		optional("on_disconnect", yamldoc.Choice(d.Decoder, &u.OnDisconnect, Cancel, Drain)),
+		optional("stream_usage", d.Flag(&u.StreamUsage)),
 		optional("connect_timeout", d.duration(&u.ConnectTimeout, 10*time.Millisecond, time.Hour)),
 		optional("first_byte_timeout", d.duration(&u.FirstByteTimeout, 10*time.Millisecond, maxDuration)),
 		optional("idle_timeout", d.duration(&u.IdleTimeout, 10*time.Millisecond, maxDuration)),
-		optional("max_connections", count(d, &u.MaxConnections, 0, 1_000_000)),
+		optional("max_connections", yamldoc.Count(d.Decoder, &u.MaxConnections, 0, 1_000_000)),
 		optional("ca_file", d.certificates(&u.RootCAs)),
 	)
 }
 
 func (d *decoder) models(c *Config, list node, upstreams names) {
 	named := names{}
-	d.sequence(list, maxModels, func(_ int, n node) {
+	d.Sequence(list, maxModels, func(_ int, n node) {
 		m := Model{OwnedBy: "llmhub"}
 		d.model(&m, n, upstreams)
 		if first, again := named[m.Name]; again {
-			d.fault(node{n.Node, join(n.path, "name")}, "%q is already the name of the model in line %d", m.Name, first)
+			d.Fault(n.Named("name"), "%q is already the name of the model in line %d", m.Name, first)
 		}
 		if m.Name != "" {
 			named[m.Name] = n.Line
@@ -87,9 +88,9 @@ func (d *decoder) models(c *Config, list node, upstreams names) {
 
 func (d *decoder) model(m *Model, n node, upstreams names) {
 	var created *store.Day
-	d.mapping(n,
-		required("name", d.text(&m.Name, maxModelBytes, modelForm, modelRule)),
-		optional("owned_by", d.text(&m.OwnedBy, 128, nil, "")),
+	d.Mapping(n,
+		required("name", d.Text(&m.Name, maxModelBytes, modelForm, modelRule)),
+		optional("owned_by", d.Text(&m.OwnedBy, 128, nil, "")),
 		optional("created", func(n node) {
 			created = new(store.Day)
 			d.day(created)(n)
@@ -107,23 +108,23 @@ func (d *decoder) model(m *Model, n node, upstreams names) {
 			p.Model = m.Name
 		}
 		if seen[*p] && p.Upstream != "" {
-			d.faultAt(n.Line, fmt.Sprintf("%s.deployments[%d]", n.path, i), "is the same as an earlier deployment of this model")
+			d.FaultAt(n.Line, fmt.Sprintf("%s.deployments[%d]", n.Path, i), "is the same as an earlier deployment of this model")
 		}
 		seen[*p] = true
 	}
 }
 
 func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
-	d.sequence(list, maxDeployments, func(_ int, n node) {
+	d.Sequence(list, maxDeployments, func(_ int, n node) {
 		var p Deployment
-		d.mapping(n,
+		d.Mapping(n,
 			required("upstream", func(n node) {
-				d.text(&p.Upstream, maxNameBytes, nil, "")(n)
+				d.Text(&p.Upstream, maxNameBytes, nil, "")(n)
 				if _, known := upstreams[p.Upstream]; p.Upstream != "" && upstreams != nil && !known {
-					d.fault(n, "there is no upstream named %s", quote(p.Upstream))
+					d.Fault(n, "there is no upstream named %s", yamldoc.Quote(p.Upstream))
 				}
 			}),
-			optional("model", d.text(&p.Model, maxModelBytes, nil, "")),
+			optional("model", d.Text(&p.Model, maxModelBytes, nil, "")),
 		)
 		*into = append(*into, p)
 	})
@@ -131,10 +132,10 @@ func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
 
 func (d *decoder) prices(into *[]metering.Price) reader {
 	return func(list node) {
-		d.sequence(list, maxPrices, func(i int, n node) {
+		d.Sequence(list, maxPrices, func(i int, n node) {
 			var p metering.Price
 			cached, dated := false, false
-			ok := d.mapping(n,
+			ok := d.Mapping(n,
 				required("from", func(n node) {
 					d.day(&p.From)(n)
 					dated = true
@@ -150,7 +151,7 @@ func (d *decoder) prices(into *[]metering.Price) reader {
 				p.CachedInputPerMillion = p.InputPerMillion
 			}
 			if prices := *into; ok && dated && len(prices) > 0 && p.From <= prices[len(prices)-1].From {
-				d.fault(node{n.Node, join(n.path, "from")}, "must be later than the date of the price before it, %s", prices[len(prices)-1].From)
+				d.Fault(n.Named("from"), "must be later than the date of the price before it, %s", prices[len(prices)-1].From)
 			}
 			*into = append(*into, p)
 		})
@@ -161,16 +162,16 @@ func (d *decoder) prices(into *[]metering.Price) reader {
 func (d *decoder) price(into *metering.Amount) reader {
 	return func(n node) {
 		if n.ShortTag() == "!!float" || n.ShortTag() == "!!int" {
-			d.fault(n, "must be in quotes, so that it stays exact: %q", n.Value)
+			d.Fault(n, "must be in quotes, so that it stays exact: %q", n.Value)
 			return
 		}
-		text, ok := d.scalar(n, `a decimal in quotes such as "0.15"`, "!!str")
+		text, ok := d.Scalar(n, `a decimal in quotes such as "0.15"`, "!!str")
 		if !ok {
 			return
 		}
 		amount, err := metering.ParseAmount(text)
 		if err != nil || !priceForm.MatchString(text) {
-			d.fault(n, `%s is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`, quote(text))
+			d.Fault(n, `%s is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`, yamldoc.Quote(text))
 			return
 		}
 		*into = amount

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"llmhub/secret"
+	"llmhub/yamldoc"
 )
 
 // maxSecretBytes bounds a file that holds a secret, maxCABytes one that holds certificates.
@@ -24,19 +25,19 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 // this place or behind it, as it may be the secret itself.
 func (d *decoder) secret(into *secret.Text, minimum int) reader {
 	return func(n node) {
-		if !d.usable(n) {
+		if !d.Usable(n) {
 			return
 		}
 		if n.Kind != yaml.MappingNode {
-			d.fault(n, "a secret is not written into this file; it "+secretForm)
+			d.Fault(n, "a secret is not written into this file; it "+secretForm)
 			return
 		}
-		if len(n.Content) != 2 || find([]setting{{key: "env"}, {key: "file"}}, n.Content[0].Value) == nil {
-			d.fault(n, secretForm)
+		if len(n.Content) != 2 || n.Content[0].Value != "env" && n.Content[0].Value != "file" {
+			d.Fault(n, secretForm)
 			return
 		}
-		at := node{n.Content[1], join(n.path, n.Content[0].Value)}
-		ref, ok := d.scalar(at, "text", "!!str")
+		at := n.Below(n.Content[0].Value, n.Content[1])
+		ref, ok := d.Scalar(at, "text", "!!str")
 		if !ok {
 			return
 		}
@@ -48,11 +49,11 @@ func (d *decoder) secret(into *secret.Text, minimum int) reader {
 		switch {
 		case !ok:
 		case text == "":
-			d.fault(at, "the secret is empty")
+			d.Fault(at, "the secret is empty")
 		case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
-			d.fault(at, "the secret contains spaces or characters other than ASCII")
+			d.Fault(at, "the secret contains spaces or characters other than ASCII")
 		case len(text) < minimum:
-			d.fault(at, "the secret has %d characters; at least %d are required", len(text), minimum)
+			d.Fault(at, "the secret has %d characters; at least %d are required", len(text), minimum)
 		default:
 			*into = secret.New(text)
 		}
@@ -61,12 +62,12 @@ func (d *decoder) secret(into *secret.Text, minimum int) reader {
 
 func (d *decoder) secretFromEnv(n node, name string) (string, bool) {
 	if !envName.MatchString(name) {
-		d.fault(n, "is not the name of an environment variable")
+		d.Fault(n, "is not the name of an environment variable")
 		return "", false
 	}
 	text, ok := d.lookup(name)
 	if !ok {
-		d.fault(n, "environment variable %s is not set", name)
+		d.Fault(n, "environment variable %s is not set", name)
 		return "", false
 	}
 	return text, true
@@ -86,7 +87,7 @@ func (d *decoder) referred(n node, name string, limit int64) ([]byte, bool) {
 		text, err = readBounded(path, limit)
 	}
 	if err != nil {
-		d.fault(n, "%s cannot be read: %s", quote(name), plain(err))
+		d.Fault(n, "%s cannot be read: %s", yamldoc.Quote(name), yamldoc.Reason(err))
 		return nil, false
 	}
 	return text, true
@@ -95,7 +96,7 @@ func (d *decoder) referred(n node, name string, limit int64) ([]byte, bool) {
 // certificates reads a PEM file of certificates.
 func (d *decoder) certificates(into **x509.CertPool) reader {
 	return func(n node) {
-		name, ok := d.scalar(n, "a path", "!!str")
+		name, ok := d.Scalar(n, "a path", "!!str")
 		if !ok {
 			return
 		}
@@ -105,7 +106,7 @@ func (d *decoder) certificates(into **x509.CertPool) reader {
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(text) {
-			d.fault(n, "%s holds no PEM certificate", quote(name))
+			d.Fault(n, "%s holds no PEM certificate", yamldoc.Quote(name))
 			return
 		}
 		*into = pool
@@ -116,13 +117,13 @@ func (d *decoder) certificates(into **x509.CertPool) reader {
 func (d *decoder) folder(into *string) reader {
 	return func(n node) {
 		var name string
-		d.text(&name, 4096, nil, "")(n)
+		d.Text(&name, 4096, nil, "")(n)
 		if name == "" {
 			return
 		}
 		path, err := d.relative(name)
 		if err != nil {
-			d.fault(n, "%s", err)
+			d.Fault(n, "%s", err)
 			return
 		}
 		*into = path

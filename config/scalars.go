@@ -9,88 +9,24 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"llmhub/store"
+	"llmhub/yamldoc"
 )
-
-// text reads a text of at most limit bytes that satisfies the pattern (nil: anything printable).
-func (d *decoder) text(into *string, limit int, pattern *regexp.Regexp, rule string) reader {
-	return func(n node) {
-		text, ok := d.scalar(n, "text", "!!str")
-		switch {
-		case !ok:
-		case text == "":
-			d.fault(n, "must not be empty")
-		case len(text) > limit:
-			d.fault(n, "is longer than %d bytes", limit)
-		case strings.ContainsFunc(text, unicode.IsControl):
-			d.fault(n, "must not contain control characters")
-		case pattern != nil && !pattern.MatchString(text):
-			d.fault(n, "%s is not %s", quote(text), rule)
-		default:
-			*into = text
-		}
-	}
-}
-
-// choice reads one of several words.
-func choice[T ~string](d *decoder, into *T, words ...T) reader {
-	return func(n node) {
-		text, ok := d.scalar(n, "text", "!!str")
-		if !ok {
-			return
-		}
-		names := make([]string, len(words))
-		for i, w := range words {
-			if text == string(w) {
-				*into = w
-				return
-			}
-			names[i] = string(w)
-		}
-		d.fault(n, "%s is not one of %s", quote(text), strings.Join(names, ", "))
-	}
-}
-
-// flag reads true or false.
-func (d *decoder) flag(into *bool) reader {
-	return func(n node) {
-		if text, ok := d.scalar(n, "true or false", "!!bool"); ok {
-			*into = strings.EqualFold(text, "true")
-		}
-	}
-}
-
-// count reads a whole number from low to high.
-func count[T ~int | ~int64](d *decoder, into *T, low, high int64) reader {
-	return func(n node) {
-		text, ok := d.scalar(n, "a whole number", "!!int")
-		if !ok {
-			return
-		}
-		v, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || v < low || v > high {
-			d.fault(n, "%s is not a whole number from %d to %d", quote(text), low, high)
-			return
-		}
-		*into = T(v)
-	}
-}
 
 // duration reads a time span such as 1m30s, from low to high.
 func (d *decoder) duration(into *time.Duration, low, high time.Duration) reader {
 	return func(n node) {
-		text, ok := d.scalar(n, "a duration such as 30s or 5m", "!!str")
+		text, ok := d.Scalar(n, "a duration such as 30s or 5m", "!!str")
 		if !ok {
 			return
 		}
 		v, err := time.ParseDuration(text)
 		switch {
 		case err != nil:
-			d.fault(n, "%s is not a duration such as 30s or 5m", quote(text))
+			d.Fault(n, "%s is not a duration such as 30s or 5m", yamldoc.Quote(text))
 		case v < low || v > high:
-			d.fault(n, "%s is out of range: from %s to %s", text, low, high)
+			d.Fault(n, "%s is out of range: from %s to %s", text, low, high)
 		default:
 			*into = v
 		}
@@ -104,19 +40,19 @@ var sizeUnits = map[string]int64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 
 // size reads a number of bytes such as 512MiB, from low to high bytes.
 func (d *decoder) size(into *int64, low, high int64) reader {
 	return func(n node) {
-		text, ok := d.scalar(n, "a size such as 512MiB", "!!str")
+		text, ok := d.Scalar(n, "a size such as 512MiB", "!!str")
 		if !ok {
 			return
 		}
 		m := sizeForm.FindStringSubmatch(text)
 		if m == nil {
-			d.fault(n, "%s is not a size such as 512MiB (units: B, KiB, MiB, GiB, TiB)", quote(text))
+			d.Fault(n, "%s is not a size such as 512MiB (units: B, KiB, MiB, GiB, TiB)", yamldoc.Quote(text))
 			return
 		}
 		v, err := strconv.ParseInt(m[1], 10, 64)
 		unit := sizeUnits[m[2]]
 		if err != nil || v > math.MaxInt64/unit || v*unit < low || v*unit > high {
-			d.fault(n, "%s is out of range: from %s to %s", text, formatSize(low), formatSize(high))
+			d.Fault(n, "%s is out of range: from %s to %s", text, formatSize(low), formatSize(high))
 			return
 		}
 		*into = v * unit
@@ -135,13 +71,13 @@ func formatSize(bytes int64) string {
 // day reads a date, quoted or not.
 func (d *decoder) day(into *store.Day) reader {
 	return func(n node) {
-		text, ok := d.scalar(n, "a date such as 2026-01-31", "!!timestamp", "!!str")
+		text, ok := d.Scalar(n, "a date such as 2026-01-31", "!!timestamp", "!!str")
 		if !ok {
 			return
 		}
 		day, err := store.ParseDay(text)
 		if err != nil {
-			d.fault(n, "%s is not a date such as 2026-01-31", quote(text))
+			d.Fault(n, "%s is not a date such as 2026-01-31", yamldoc.Quote(text))
 			return
 		}
 		*into = day
@@ -151,7 +87,7 @@ func (d *decoder) day(into *store.Day) reader {
 // address reads host:port. An empty host means all addresses.
 func (d *decoder) address(into *string) reader {
 	return func(n node) {
-		text, ok := d.scalar(n, "an address such as 127.0.0.1:8080", "!!str")
+		text, ok := d.Scalar(n, "an address such as 127.0.0.1:8080", "!!str")
 		if !ok {
 			return
 		}
@@ -160,7 +96,7 @@ func (d *decoder) address(into *string) reader {
 			_, err = strconv.ParseUint(port, 10, 16)
 		}
 		if err != nil {
-			d.fault(n, "%s is not an address such as 127.0.0.1:8080", quote(text))
+			d.Fault(n, "%s is not an address such as 127.0.0.1:8080", yamldoc.Quote(text))
 			return
 		}
 		*into = text
@@ -170,13 +106,13 @@ func (d *decoder) address(into *string) reader {
 // zone reads the name of a time zone.
 func (d *decoder) zone(into **time.Location) reader {
 	return func(n node) {
-		text, ok := d.scalar(n, "a time zone such as Europe/Berlin", "!!str")
+		text, ok := d.Scalar(n, "a time zone such as Europe/Berlin", "!!str")
 		if !ok {
 			return
 		}
 		loc, err := time.LoadLocation(text)
 		if err != nil || text == "" || text == "Local" {
-			d.fault(n, "%s is not a time zone such as Europe/Berlin or UTC", quote(text))
+			d.Fault(n, "%s is not a time zone such as Europe/Berlin or UTC", yamldoc.Quote(text))
 			return
 		}
 		*into = loc
@@ -186,22 +122,22 @@ func (d *decoder) zone(into **time.Location) reader {
 // baseURL reads the address of a model server. The text is not repeated in faults, as it may hold a password.
 func (d *decoder) baseURL(into **url.URL) reader {
 	return func(n node) {
-		text, ok := d.scalar(n, "a URL such as https://models.example.com/v1", "!!str")
+		text, ok := d.Scalar(n, "a URL such as https://models.example.com/v1", "!!str")
 		if !ok {
 			return
 		}
 		u, err := url.Parse(text)
 		switch {
 		case err != nil:
-			d.fault(n, "is not a URL such as https://models.example.com/v1")
+			d.Fault(n, "is not a URL such as https://models.example.com/v1")
 		case u.Scheme != "http" && u.Scheme != "https":
-			d.fault(n, "must begin with http:// or https://")
+			d.Fault(n, "must begin with http:// or https://")
 		case u.User != nil:
-			d.fault(n, "must not contain a user or password; give the key as api_key")
+			d.Fault(n, "must not contain a user or password; give the key as api_key")
 		case u.Hostname() == "":
-			d.fault(n, "names no host")
+			d.Fault(n, "names no host")
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-			d.fault(n, "must not contain a query or fragment")
+			d.Fault(n, "must not contain a query or fragment")
 		default:
 			u.Path = strings.TrimRight(u.Path, "/")
 			u.RawPath = strings.TrimRight(u.RawPath, "/")
@@ -214,7 +150,7 @@ func (d *decoder) baseURL(into **url.URL) reader {
 func (d *decoder) level(into *slog.Level) reader {
 	return func(n node) {
 		var word string
-		choice(d, &word, "debug", "info", "warn", "error")(n)
+		yamldoc.Choice(d.Decoder, &word, "debug", "info", "warn", "error")(n)
 		if word != "" {
 			_ = into.UnmarshalText([]byte(word)) // every word above is a level
 		}

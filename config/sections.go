@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"llmhub/yamldoc"
 )
 
 const (
@@ -20,7 +22,7 @@ var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
 func (d *decoder) config(c *Config, root *yaml.Node) {
 	var upstreams, models *node
 	keep := func(into **node) reader { return func(n node) { *into = &n } }
-	d.mapping(node{root, ""},
+	d.Mapping(node{Node: root},
 		optional("listen", d.address(&c.Listen)),
 		required("data", d.folder(&c.Data)),
 		optional("free_space_floor", d.size(&c.FreeSpaceFloorBytes, 0, maxFloorBytes)),
@@ -45,51 +47,51 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 
 func (d *decoder) billing(into *Billing) reader {
 	return func(n node) {
-		d.mapping(n,
+		d.Mapping(n,
 			optional("time_zone", d.zone(&into.TimeZone)),
-			optional("currency", d.text(&into.Currency, 16, currencyForm, "a currency code such as EUR")),
+			optional("currency", d.Text(&into.Currency, 16, currencyForm, "a currency code such as EUR")),
 		)
 	}
 }
 
 func (d *decoder) admin(into *Admin) reader {
 	return func(n node) {
-		d.mapping(n, required("token", d.secret(&into.Token, minAdminTokenBytes)))
+		d.Mapping(n, required("token", d.secret(&into.Token, minAdminTokenBytes)))
 	}
 }
 
 func (d *decoder) keys(into *Keys) reader {
-	return func(n node) { d.mapping(n, optional("pepper", d.flag(&into.Pepper))) }
+	return func(n node) { d.Mapping(n, optional("pepper", d.Flag(&into.Pepper))) }
 }
 
 func (d *decoder) limits(into *Limits) reader {
 	return func(n node) {
-		d.mapping(n,
+		d.Mapping(n,
 			optional("body", d.size(&into.BodyBytes, 1<<10, 1<<30)),
 			optional("header", d.size(&into.HeaderBytes, 4<<10, 1<<20)),
 			optional("event", d.size(&into.EventBytes, 64<<10, 1<<30)),
 			optional("answer", d.size(&into.AnswerBytes, 64<<10, 1<<30)),
-			optional("requests", count(d, &into.Requests, 0, 1_000_000)),
+			optional("requests", yamldoc.Count(d.Decoder, &into.Requests, 0, 1_000_000)),
 		)
 	}
 }
 
 func (d *decoder) stream(into *Stream) reader {
 	return func(n node) {
-		d.mapping(n,
+		d.Mapping(n,
 			optional("heartbeat", d.duration(&into.Heartbeat, time.Second, time.Hour)),
 			optional("idle_timeout", d.duration(&into.IdleTimeout, time.Second, maxDuration)),
 			optional("write_timeout", d.duration(&into.WriteTimeout, time.Second, time.Hour)),
 			optional("drain_timeout", d.duration(&into.DrainTimeout, time.Second, time.Hour)),
-			optional("drain_tokens", count(d, &into.DrainTokens, 1, 100_000_000)),
+			optional("drain_tokens", yamldoc.Count(d.Decoder, &into.DrainTokens, 1, 100_000_000)),
 		)
 	}
 }
 
 func (d *decoder) shutdown(into *Shutdown) reader {
-	return func(n node) { d.mapping(n, optional("grace", d.duration(&into.Grace, 0, maxDuration))) }
+	return func(n node) { d.Mapping(n, optional("grace", d.duration(&into.Grace, 0, maxDuration))) }
 }
 
 func (d *decoder) log(into *Log) reader {
-	return func(n node) { d.mapping(n, optional("level", d.level(&into.Level))) }
+	return func(n node) { d.Mapping(n, optional("level", d.level(&into.Level))) }
 }

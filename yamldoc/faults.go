@@ -1,15 +1,16 @@
-package config
+package yamldoc
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 )
 
 // maxFaults bounds a report: whoever has more than this is looking at the wrong file.
 const maxFaults = 100
 
-// Fault is one thing wrong with the configuration.
+// Fault is one thing wrong with a document.
 type Fault struct {
 	File string
 	// Line counts from 1; 0 where the fault is in no particular line.
@@ -34,7 +35,7 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// Faults is all that is wrong with a configuration, in order of lines.
+// Faults is all that is wrong with one or more documents, in order of files and lines.
 type Faults struct {
 	List []Fault
 }
@@ -48,9 +49,9 @@ func (f *Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted returns the faults in order of lines, at most maxFaults and a note on the rest.
-func sorted(list []Fault) *Faults {
-	sort.SliceStable(list, func(i, j int) bool { return list[i].Line < list[j].Line })
+// Sorted returns the faults in order of files and lines, at most maxFaults and a note on the rest.
+func Sorted(list []Fault) *Faults {
+	slices.SortStableFunc(list, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	if rest := len(list) - maxFaults; rest > 0 {
 		list = append(list[:maxFaults:maxFaults], Fault{File: list[0].File, Message: fmt.Sprintf("%d more faults", rest)})
 	}
