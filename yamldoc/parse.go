@@ -37,17 +37,24 @@ func (d *Decoder) Parse(text []byte) *yaml.Node {
 	return nil
 }
 
-var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+var syntaxLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
 // syntaxFault notes an error of the YAML parser.
 func (d *Decoder) syntaxFault(err error) {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	line := 0
-	if m := syntaxLine.FindStringSubmatch(text); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		text = m[2]
+	line, reason := Syntax(err)
+	d.FaultAt(line, "", "is not valid YAML: %s", reason)
+}
+
+// Syntax returns the line of an error of the YAML parser, 0 if it names none, and its reason without further lines.
+func Syntax(err error) (line int, reason string) {
+	text := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  ")
+	text, _, _ = strings.Cut(text, "\n")
+	m := syntaxLine.FindStringSubmatch(text)
+	if m == nil {
+		return 0, text
 	}
-	d.FaultAt(line, "", "is not valid YAML: %s", text)
+	line, _ = strconv.Atoi(m[1])
+	return line, m[2]
 }
 
 // Reason returns the text of an error of a file without the operation and the path, which the fault names anyway.
