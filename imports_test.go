@@ -43,7 +43,7 @@ var outsiders = map[string][]string{
 	"github.com/spf13/":        {"cmd"},
 	"github.com/tiktoken-go/":  {"proxy/estimate"},
 	"helm.sh/":                 {"deployer/helm"},
-	"go.yaml.in/yaml":          {"yamldoc", "config", "catalog"},
+	"go.yaml.in/yaml":          {"yamldoc", "config", "catalog", "portal/locale"},
 	"net/http":                 {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
 	"github.com/gophercloud/":  {"identity/iam"},
 	"github.com/yuin/goldmark": {"portal"},

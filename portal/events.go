@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/store"
 )
@@ -47,7 +48,7 @@ func (p *Portal) listEvents(ctx context.Context, c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.service.GetKey(ctx, id); err != nil {
+	if _, err := p.service.GetKey(ctx, identity.Administrator(), id); err != nil {
 		return err
 	}
 	events, next, err := p.ledger.Events(ctx, store.EventQuery{Key: id, Cursor: query(c, "cursor"), Limit: n})

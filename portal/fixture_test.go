@@ -78,7 +78,7 @@ func newFixture(t *testing.T) *fixture {
 	f.follow(gate)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	portal.New(portal.Options{
-		Service:  subscription.NewService(f.store, hasher, gate, now),
+		Service:  subscription.NewService(subscription.Options{Documents: f.store, Hasher: hasher, Gate: gate, Now: now}),
 		Tenants:  identity.NewTenants(f.store, identity.NewAudit(f.store), time.Now),
 		Ledger:   f.store,
 		Prices:   func() metering.PriceList { return testPrices(t) },

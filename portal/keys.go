@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/identity"
 	"llmhub/subscription"
 )
 
@@ -78,7 +79,7 @@ func (p *Portal) createKey(ctx context.Context, c *fiber.Ctx) error {
 	if err := needID("subscription_id", in.SubscriptionID); err != nil {
 		return err
 	}
-	k, secret, err := p.service.CreateKey(ctx, subscription.CreateKey{
+	k, secret, err := p.service.CreateKey(ctx, identity.Administrator(), subscription.CreateKey{
 		SubscriptionID: in.SubscriptionID, Name: in.Name, Models: in.Models, ExpiresAt: in.ExpiresAt,
 	})
 	if err != nil {
@@ -102,7 +103,7 @@ func (p *Portal) listKeys(ctx context.Context, c *fiber.Ctx) error {
 	if err := p.checkFilter(ctx, filter); err != nil {
 		return err
 	}
-	keys, next, err := p.service.ListKeys(ctx, filter, query(c, "after"), n)
+	keys, next, err := p.service.ListKeys(ctx, identity.Administrator(), filter, query(c, "after"), n)
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (p *Portal) checkFilter(ctx context.Context, f subscription.KeyFilter) erro
 		}
 	}
 	if f.SubscriptionID != "" {
-		if _, err := p.service.GetSubscription(ctx, f.SubscriptionID); err != nil {
+		if _, err := p.service.GetSubscription(ctx, identity.Administrator(), f.SubscriptionID); err != nil {
 			return err
 		}
 	}
@@ -142,12 +143,12 @@ func (p *Portal) deactivateKey(ctx context.Context, c *fiber.Ctx) error {
 	return p.oneKey(ctx, c, p.service.DeactivateKey)
 }
 
-func (p *Portal) oneKey(ctx context.Context, c *fiber.Ctx, do func(context.Context, string) (subscription.Key, error)) error {
+func (p *Portal) oneKey(ctx context.Context, c *fiber.Ctx, do func(context.Context, identity.Actor, string) (subscription.Key, error)) error {
 	id, err := pathID(c)
 	if err != nil {
 		return err
 	}
-	k, err := do(ctx, id)
+	k, err := do(ctx, identity.Administrator(), id)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/identity"
 	"llmhub/subscription"
 )
 
@@ -60,7 +61,7 @@ func (p *Portal) createSubscription(ctx context.Context, c *fiber.Ctx) error {
 	if err := needID("tenant_id", in.TenantID); err != nil {
 		return err
 	}
-	s, err := p.service.CreateSubscription(ctx, subscription.CreateSubscription{
+	s, err := p.service.CreateSubscription(ctx, identity.Administrator(), subscription.CreateSubscription{
 		TenantID: in.TenantID, ProductID: in.ProductID, Models: in.Models,
 	})
 	if err != nil {
@@ -83,7 +84,7 @@ func (p *Portal) listSubscriptions(ctx context.Context, c *fiber.Ctx) error {
 			return err
 		}
 	}
-	list, next, err := p.service.ListSubscriptions(ctx, tenant, query(c, "after"), n)
+	list, next, err := p.service.ListSubscriptions(ctx, identity.Administrator(), tenant, query(c, "after"), n)
 	if err != nil {
 		return err
 	}
@@ -98,15 +99,17 @@ func (p *Portal) cancelSubscription(ctx context.Context, c *fiber.Ctx) error {
 	if err := noBody(c); err != nil {
 		return err
 	}
-	return p.oneSubscription(ctx, c, p.service.CancelSubscription)
+	return p.oneSubscription(ctx, c, func(ctx context.Context, by identity.Actor, id string) (subscription.Subscription, error) {
+		return p.service.CancelSubscription(ctx, by, id, "")
+	})
 }
 
-func (p *Portal) oneSubscription(ctx context.Context, c *fiber.Ctx, do func(context.Context, string) (subscription.Subscription, error)) error {
+func (p *Portal) oneSubscription(ctx context.Context, c *fiber.Ctx, do func(context.Context, identity.Actor, string) (subscription.Subscription, error)) error {
 	id, err := pathID(c)
 	if err != nil {
 		return err
 	}
-	s, err := do(ctx, id)
+	s, err := do(ctx, identity.Administrator(), id)
 	if err != nil {
 		return err
 	}

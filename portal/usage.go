@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/fault"
+	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -185,7 +186,7 @@ func (p *Portal) usageKeys(ctx context.Context, c *fiber.Ctx, q *store.UsageQuer
 	}
 	q.Keys = []string{}
 	for after := ""; ; {
-		keys, next, err := p.service.ListKeys(ctx, filter, after, maxLimit)
+		keys, next, err := p.service.ListKeys(ctx, identity.Administrator(), filter, after, maxLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -205,7 +206,7 @@ func (p *Portal) keyName(ctx context.Context, names map[string]string, id string
 	if name, ok := names[id]; ok {
 		return name, nil
 	}
-	k, err := p.service.GetKey(ctx, id)
+	k, err := p.service.GetKey(ctx, identity.Administrator(), id)
 	if err != nil {
 		return "", err
 	}

@@ -20,7 +20,7 @@ func TestCreateAgainstCancel(t *testing.T) {
 		for w := range 4 {
 			wg.Go(func() {
 				for n := 0; ; n++ {
-					_, secret, err := f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: fmt.Sprint("k", w, "-", n)})
+					_, secret, err := f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: fmt.Sprint("k", w, "-", n)})
 					if err != nil {
 						isFault(t, err, fault.State, "")
 						return
@@ -33,11 +33,11 @@ func TestCreateAgainstCancel(t *testing.T) {
 		}
 		wg.Go(func() {
 			for range round * 2 { // let some keys be made first
-				if _, err := f.GetSubscription(t.Context(), sub.ID); err != nil {
+				if _, err := f.GetSubscription(t.Context(), admin, sub.ID); err != nil {
 					t.Error(err)
 				}
 			}
-			if _, err := f.CancelSubscription(t.Context(), sub.ID); err != nil {
+			if _, err := f.CancelSubscription(t.Context(), admin, sub.ID, ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -45,7 +45,7 @@ func TestCreateAgainstCancel(t *testing.T) {
 		for _, s := range made {
 			f.refused(s, ErrSubscriptionCancelled)
 		}
-		cancelled, err := f.GetSubscription(t.Context(), sub.ID)
+		cancelled, err := f.GetSubscription(t.Context(), admin, sub.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestSameNameAtOnce(t *testing.T) {
 	results := make(chan error, 8)
 	for range cap(results) {
 		wg.Go(func() {
-			_, _, err := f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: "same"})
+			_, _, err := f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: "same"})
 			results <- err
 		})
 	}
@@ -115,8 +115,8 @@ func TestDeactivateAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		deactivated, cancelled := make([]error, 3), make([]error, 3)
 		for i := range 3 {
-			wg.Go(func() { _, deactivated[i] = f.DeactivateKey(t.Context(), key.ID) })
-			wg.Go(func() { _, cancelled[i] = f.CancelSubscription(t.Context(), sub.ID) })
+			wg.Go(func() { _, deactivated[i] = f.DeactivateKey(t.Context(), admin, key.ID) })
+			wg.Go(func() { _, cancelled[i] = f.CancelSubscription(t.Context(), admin, sub.ID, "") })
 		}
 		wg.Wait()
 		count := func(errs []error) (n int) {
@@ -166,7 +166,7 @@ func TestGateUnderWrites(t *testing.T) {
 	for w := range 3 {
 		writers.Go(func() {
 			for n := range 15 {
-				key, secret, err := f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: fmt.Sprint(w, "-", n)})
+				key, secret, err := f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: fmt.Sprint(w, "-", n)})
 				if err != nil {
 					t.Error(err)
 					return
@@ -174,7 +174,7 @@ func TestGateUnderWrites(t *testing.T) {
 				if _, err := f.gate.Authenticate([]byte(secret.Reveal()), f.clock); err != nil {
 					t.Errorf("a new key is refused: %v", err)
 				}
-				if _, err := f.DeactivateKey(t.Context(), key.ID); err != nil {
+				if _, err := f.DeactivateKey(t.Context(), admin, key.ID); err != nil {
 					t.Error(err)
 				}
 				if _, err := f.gate.Authenticate([]byte(secret.Reveal()), f.clock); !errors.Is(err, ErrKeyDeactivated) {

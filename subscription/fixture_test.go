@@ -13,6 +13,9 @@ import (
 	"llmhub/store/local"
 )
 
+// admin is who acts where a test says nothing of it.
+var admin = identity.Administrator()
+
 func openStore(t testing.TB) *local.Store {
 	t.Helper()
 	d, err := local.Open(t.TempDir(), local.Options{})
@@ -54,7 +57,9 @@ func newFixture(t *testing.T) *fixture {
 	})
 	follow(t, f.gate, f.store)
 	f.tenants = identity.NewTenants(f.store, identity.NewAudit(f.store), func() time.Time { return f.clock })
-	f.Service = NewService(f.store, h, f.gate, func() time.Time { return f.clock })
+	f.Service = NewService(Options{
+		Documents: f.store, Hasher: h, Gate: f.gate, Now: func() time.Time { return f.clock },
+	})
 	return f
 }
 
@@ -86,7 +91,7 @@ func (f *fixture) tenant() string {
 
 func (f *fixture) subscribe(models ...string) Subscription {
 	f.t.Helper()
-	sub, err := f.CreateSubscription(f.t.Context(), CreateSubscription{TenantID: f.tenant(), ProductID: "llm-hub", Models: models})
+	sub, err := f.CreateSubscription(f.t.Context(), admin, CreateSubscription{TenantID: f.tenant(), ProductID: "llm-hub", Models: models})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -95,7 +100,7 @@ func (f *fixture) subscribe(models ...string) Subscription {
 
 func (f *fixture) key(sub, name string, models ...string) (Key, Secret) {
 	f.t.Helper()
-	key, secret, err := f.CreateKey(f.t.Context(), CreateKey{SubscriptionID: sub, Name: name, Models: models})
+	key, secret, err := f.CreateKey(f.t.Context(), admin, CreateKey{SubscriptionID: sub, Name: name, Models: models})
 	if err != nil {
 		f.t.Fatal(err)
 	}

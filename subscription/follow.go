@@ -70,7 +70,7 @@ func (f *follower) set(d store.Document, t touched) error {
 		if err != nil {
 			return err
 		}
-		f.gate.setTenant(d.ID, r.Value.State, t)
+		f.gate.setTenant(d.ID, r.Value, t)
 	case kindSubscription:
 		r, err := f.subscriptions.Decode(d)
 		if err != nil {
@@ -92,12 +92,13 @@ func (f *follower) set(d store.Document, t touched) error {
 }
 
 // setTenant takes over the state of a tenant; that of a deleted one is empty, thus not active.
-func (g *Gate) setTenant(id string, state identity.TenantState, t touched) {
+func (g *Gate) setTenant(id string, v identity.Tenant, t touched) {
 	tenant := g.tenant(id)
-	if tenant.state == state {
+	tenant.name = v.Name
+	if tenant.state == v.State {
 		return
 	}
-	tenant.state = state
+	tenant.state = v.State
 	for s := range tenant.subscriptions {
 		t.addAll(s.keys)
 	}
@@ -126,6 +127,7 @@ func (g *Gate) setSubscription(d store.Document, sub Subscription, t touched) {
 	s := g.subscription(d.ID)
 	s.state, s.models = sub.State, newModelSet(sub.Models)
 	if !d.Deleted {
+		s.productID, s.productName, s.created = sub.ProductID, sub.ProductName, sub.CreatedAt.Unix()
 		s.tenant = g.tenant(sub.TenantID)
 		s.tenant.subscriptions[s] = struct{}{}
 	}
@@ -167,7 +169,7 @@ func (g *Gate) setKey(key Key, t touched) error {
 	}
 	t.add(k)
 	copy(k.hash[:], key.Hash)
-	k.deactivated = key.DeactivatedAt != nil
+	k.deactivated, k.created = key.DeactivatedAt != nil, key.CreatedAt.Unix()
 	k.grant = &Grant{
 		KeyID: key.ID, KeyName: key.Name, SubscriptionID: k.subscription.id, TenantID: g.tenant(key.TenantID).id,
 		granted: k.subscription.models, own: newModelSet(key.Models),

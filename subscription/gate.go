@@ -88,22 +88,25 @@ type gateKey struct {
 	grant        *Grant
 	refusal      error // why it is refused, whatever the time; nil if it is not
 	subscription *gateSubscription
+	created      int64 // Unix seconds
 	deactivated  bool
 	deleted      bool
 }
 
 // gateSubscription is what is known of a subscription; state is empty as long as only keys of it are known.
 type gateSubscription struct {
-	id     string
-	state  State
-	models modelSet
-	tenant *gateTenant // nil while not known
-	keys   map[*gateKey]struct{}
+	id                     string
+	productID, productName string
+	created                int64 // Unix seconds
+	state                  State
+	models                 modelSet
+	tenant                 *gateTenant // nil while not known
+	keys                   map[*gateKey]struct{}
 }
 
 // gateTenant is what is known of a tenant; state is empty as long as only subscriptions of it are known.
 type gateTenant struct {
-	id            string
+	id, name      string
 	state         identity.TenantState
 	subscriptions map[*gateSubscription]struct{}
 }

@@ -168,8 +168,8 @@ func TestServiceWithoutGate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewService(d, h, g, time.Now)
-	if _, err := s.CreateSubscription(t.Context(), CreateSubscription{TenantID: tenant.ID, ProductID: "p"}); err == nil {
+	s := NewService(Options{Documents: d, Hasher: h, Gate: g, Now: time.Now})
+	if _, err := s.CreateSubscription(t.Context(), admin, CreateSubscription{TenantID: tenant.ID, ProductID: "p"}); err == nil {
 		t.Error("no error")
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"llmhub/fault"
+	"llmhub/identity"
 	"llmhub/store"
 )
 
@@ -18,7 +20,12 @@ const (
 	keyIDPrefix = "key_"
 	// maxYear is the last that JSON's form of a time can hold.
 	maxYear = 9999
+	// maxFormTokenBytes bounds the token of a form.
+	maxFormTokenBytes = 64
 )
+
+// ErrAlreadyCreated says that the form by which a key was made has been sent again.
+var ErrAlreadyCreated = fault.New(fault.Conflict, "", "the key was created already and cannot be shown again")
 
 // CreateKey says what key to make.
 type CreateKey struct {
@@ -27,32 +34,25 @@ type CreateKey struct {
 	// Models restricts the subscription's; empty means all of them.
 	Models    []string
 	ExpiresAt *time.Time
+	// FormToken is a random text that a form carries, at most 64 bytes, by which its repetition is told from another key
+	// of the same name; empty without a form.
+	FormToken string
 }
 
-// CreateKey makes a key and returns its text, which cannot be had again.
-func (s *Service) CreateKey(ctx context.Context, c CreateKey) (Key, Secret, error) {
-	name, err := fault.Name("name", c.Name)
+// CreateKey makes a key and returns its text, which cannot be had again. A name that is taken is a fault of kind
+// Conflict: ErrAlreadyCreated if the same form took it. Only subscription and tenant must be active: what is approved
+// is asked for where something is bought.
+func (s *Service) CreateKey(ctx context.Context, by identity.Actor, c CreateKey) (Key, Secret, error) {
+	key, err := s.prepareKey(by, c)
 	if err != nil {
 		return Key{}, Secret{}, err
-	}
-	models, err := fault.Models("models", c.Models)
-	if err != nil {
-		return Key{}, Secret{}, err
-	}
-	key := Key{SubscriptionID: c.SubscriptionID, Name: name, Models: models, CreatedAt: s.stamp()}
-	if c.ExpiresAt != nil {
-		at := c.ExpiresAt.UTC().Truncate(time.Second)
-		if !at.After(s.now()) || at.Year() > maxYear {
-			return Key{}, Secret{}, fault.New(fault.Invalid, "expires_at", "must be in the future and before the year %d", maxYear+1)
-		}
-		key.ExpiresAt = &at
 	}
 	token := tokenForm.New()
 	sum := s.hasher.sum(token)
 	key.ID = keyID(tokenForm.PublicID(token))
 	key.Prefix = tokenForm.Shown(token)
 	key.Hash, key.Scheme = sum[:], s.hasher.Scheme()
-	err = s.change(ctx, func() ([]store.Write, error) { return s.newKey(ctx, &key) })
+	err = s.change(ctx, func() ([]store.Write, error) { return s.newKey(ctx, by, c.FormToken, &key) })
 	if err != nil {
 		return Key{}, Secret{}, err
 	}
@@ -60,10 +60,34 @@ func (s *Service) CreateKey(ctx context.Context, c CreateKey) (Key, Secret, erro
 	return key, Secret{text: &text}, nil
 }
 
+// prepareKey checks what can be checked by itself.
+func (s *Service) prepareKey(by identity.Actor, c CreateKey) (Key, error) {
+	name, err := fault.Name("name", c.Name)
+	if err != nil {
+		return Key{}, err
+	}
+	models, err := fault.Models("models", c.Models)
+	if err != nil {
+		return Key{}, err
+	}
+	if len(c.FormToken) > maxFormTokenBytes || !utf8.ValidString(c.FormToken) {
+		return Key{}, fault.New(fault.Invalid, "form_token", "is none that a form was given")
+	}
+	key := Key{SubscriptionID: c.SubscriptionID, Name: name, Models: models, CreatedAt: s.stamp(), CreatedBy: by.Name}
+	if c.ExpiresAt != nil {
+		at := c.ExpiresAt.UTC().Truncate(time.Second)
+		if !at.After(s.now()) || at.Year() > maxYear {
+			return Key{}, fault.New(fault.Invalid, "expires_at", "must be in the future and before the year %d", maxYear+1)
+		}
+		key.ExpiresAt = &at
+	}
+	return key, nil
+}
+
 // newKey returns the writes that make a key: with them, subscription and tenant must be as they have been read, and
 // the name free. A key can thus never appear in a subscription that is being cancelled.
-func (s *Service) newKey(ctx context.Context, key *Key) ([]store.Write, error) {
-	sub, err := s.getSubscription(ctx, key.SubscriptionID)
+func (s *Service) newKey(ctx context.Context, by identity.Actor, formToken string, key *Key) ([]store.Write, error) {
+	sub, err := s.ownSubscription(ctx, by, key.SubscriptionID)
 	if err != nil {
 		return nil, err
 	}
@@ -80,20 +104,31 @@ func (s *Service) newKey(ctx context.Context, key *Key) ([]store.Write, error) {
 		return nil, err
 	}
 	key.TenantID = sub.Value.TenantID
-	nameID := key.SubscriptionID + "." + nameHash(key.Name)
-	switch _, err := s.names.Get(ctx, nameID); {
-	case err == nil:
-		return nil, fault.New(fault.Conflict, "name", "the subscription has a key of this name already; names are never used again")
-	case !errors.Is(err, store.ErrNotFound):
-		return nil, err
-	}
-	name, err := s.names.Write(nameID, 0, keyName{KeyID: key.ID})
+	name, err := s.takeName(ctx, formToken, key)
 	if err != nil {
 		return nil, err
 	}
 	doc, err := s.keys.Write(key.ID, 0, *key)
+	if err != nil {
+		return nil, err
+	}
+	audit, err := s.keyAudit(by, "key.create", nil, key)
 	unchanged := store.Write{Kind: kindSubscription, ID: sub.ID, Expect: sub.Version, Check: true}
-	return []store.Write{tenant, unchanged, name, doc}, err
+	return []store.Write{tenant, unchanged, name, doc, audit}, err
+}
+
+// takeName returns the write that reserves a key's name in its subscription, for ever.
+func (s *Service) takeName(ctx context.Context, formToken string, key *Key) (store.Write, error) {
+	id := key.SubscriptionID + "." + textHash(strings.ToLower(key.Name))
+	switch taken, err := s.names.Get(ctx, id); {
+	case err == nil && formToken != "" && taken.Value.FormToken == formToken:
+		return store.Write{}, ErrAlreadyCreated
+	case err == nil:
+		return store.Write{}, fault.New(fault.Conflict, "name", "the subscription has a key of this name already; names are never used again")
+	case !errors.Is(err, store.ErrNotFound):
+		return store.Write{}, err
+	}
+	return s.names.Write(id, 0, keyName{KeyID: key.ID, FormToken: formToken})
 }
 
 // contains says whether a list of models, empty meaning all, contains one.
@@ -101,18 +136,21 @@ func contains(models []string, m string) bool { return len(models) == 0 || slice
 
 func keyID(public []byte) string { return keyIDPrefix + string(public) }
 
-// nameHash gives a name of any length and script a place among IDs.
-func nameHash(name string) string {
-	sum := sha256.Sum256([]byte(strings.ToLower(name)))
+// textHash gives a text of any length and script a place among IDs.
+func textHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }
 
 // DeactivateKey deactivates a key for ever.
-func (s *Service) DeactivateKey(ctx context.Context, id string) (Key, error) {
+func (s *Service) DeactivateKey(ctx context.Context, by identity.Actor, id string) (Key, error) {
 	var key Key
 	err := s.change(ctx, func() ([]store.Write, error) {
 		r, err := s.getKey(ctx, id)
 		if err != nil {
+			return nil, err
+		}
+		if err := by.Require(r.Value.TenantID, identity.Subscribe, errNoKey); err != nil {
 			return nil, err
 		}
 		sub, err := s.getSubscription(ctx, r.Value.SubscriptionID)
@@ -124,16 +162,26 @@ func (s *Service) DeactivateKey(ctx context.Context, id string) (Key, error) {
 			return nil, fault.New(fault.State, "", "the key has been deactivated already")
 		}
 		at := s.stamp()
-		key.DeactivatedAt = &at
+		key.DeactivatedAt, key.DeactivatedBy = &at, by.Name
 		w, err := s.keys.Write(key.ID, r.Version, key)
-		return []store.Write{w}, err
+		if err != nil {
+			return nil, err
+		}
+		audit, err := s.keyAudit(by, "key.deactivate", &r.Value, &key)
+		return []store.Write{w, audit}, err
 	})
-	return key, err
+	if err != nil {
+		return Key{}, err
+	}
+	return key, nil
 }
 
 // GetKey returns a key, or a fault of kind NotFound.
-func (s *Service) GetKey(ctx context.Context, id string) (Key, error) {
+func (s *Service) GetKey(ctx context.Context, by identity.Actor, id string) (Key, error) {
 	r, err := s.getKey(ctx, id)
+	if err == nil {
+		err = by.See(r.Value.TenantID, errNoKey)
+	}
 	if err != nil {
 		return Key{}, err
 	}
@@ -147,36 +195,38 @@ func (s *Service) GetKey(ctx context.Context, id string) (Key, error) {
 func (s *Service) getKey(ctx context.Context, id string) (store.Record[Key], error) {
 	r, err := s.keys.Get(ctx, id)
 	if missing(err) {
-		err = fault.New(fault.NotFound, "", "there is no such key")
+		err = errNoKey
 	}
 	return r, err
 }
 
-// KeyFilter selects keys: of a subscription, of a tenant, of both, or all.
+// KeyFilter selects keys: of a subscription, of a tenant, of both, or all, which is for operators.
 type KeyFilter struct {
 	TenantID       string
 	SubscriptionID string
 }
 
+// seeKeys returns nil if the actor sees the keys of a filter, or why not; none says that the filter contradicts itself.
+func (s *Service) seeKeys(ctx context.Context, by identity.Actor, f KeyFilter) (none bool, err error) {
+	if f.SubscriptionID == "" {
+		return false, by.See(f.TenantID, errNoTenant)
+	}
+	sub, err := s.GetSubscription(ctx, by, f.SubscriptionID)
+	return err == nil && f.TenantID != "" && f.TenantID != sub.TenantID, err
+}
+
 // ListKeys returns a page of keys in order of ID, and the cursor of the next, empty behind the last. DeactivatedAt of
 // a cancelled subscription's keys is when it was cancelled.
-func (s *Service) ListKeys(ctx context.Context, f KeyFilter, after string, limit int) ([]Key, string, error) {
+func (s *Service) ListKeys(ctx context.Context, by identity.Actor, f KeyFilter, after string, limit int) ([]Key, string, error) {
+	if none, err := s.seeKeys(ctx, by, f); none || err != nil {
+		return nil, "", err
+	}
 	index, value := "", ""
 	switch {
 	case f.SubscriptionID != "":
 		index, value = "subscription", f.SubscriptionID
 	case f.TenantID != "":
 		index, value = "tenant", f.TenantID
-	}
-	if f.SubscriptionID != "" && f.TenantID != "" {
-		// All keys of a subscription are of its tenant.
-		sub, err := s.subscriptions.Get(ctx, f.SubscriptionID)
-		if missing(err) || err == nil && sub.Value.TenantID != f.TenantID {
-			return nil, "", nil
-		}
-		if err != nil {
-			return nil, "", err
-		}
 	}
 	page, next, err := s.keys.List(ctx, index, value, after, limit)
 	if err != nil {
@@ -186,22 +236,22 @@ func (s *Service) ListKeys(ctx context.Context, f KeyFilter, after string, limit
 	return keys, next, err
 }
 
-// withCancellations sets when keys were deactivated by the cancellation of their subscription.
+// withCancellations sets when, and by whom, keys were deactivated by the cancellation of their subscription.
 func (s *Service) withCancellations(ctx context.Context, keys []Key) ([]Key, error) {
-	cancelled := map[string]*time.Time{}
+	subs := map[string]Subscription{}
 	for i := range keys {
-		id := keys[i].SubscriptionID
-		at, known := cancelled[id]
+		k := &keys[i]
+		sub, known := subs[k.SubscriptionID]
 		if !known {
-			sub, err := s.getSubscription(ctx, id)
+			r, err := s.getSubscription(ctx, k.SubscriptionID)
 			if err != nil {
 				return nil, err
 			}
-			at = sub.Value.CancelledAt
-			cancelled[id] = at
+			sub = r.Value
+			subs[k.SubscriptionID] = sub
 		}
-		if keys[i].DeactivatedAt == nil {
-			keys[i].DeactivatedAt = at
+		if k.DeactivatedAt == nil && sub.CancelledAt != nil {
+			k.DeactivatedAt, k.DeactivatedBy = sub.CancelledAt, sub.CancelledBy
 		}
 	}
 	return keys, nil

@@ -31,7 +31,7 @@ func TestKeyLife(t *testing.T) {
 	}
 	other, otherSecret := f.key(sub.ID, "other")
 	f.clock = f.clock.Add(time.Hour)
-	gone, err := f.DeactivateKey(t.Context(), key.ID)
+	gone, err := f.DeactivateKey(t.Context(), admin, key.ID)
 	if err != nil || !gone.DeactivatedAt.Equal(f.clock.Truncate(time.Second)) {
 		t.Fatalf("deactivated at %v, %v", gone.DeactivatedAt, err)
 	}
@@ -40,9 +40,9 @@ func TestKeyLife(t *testing.T) {
 	if why := f.revocations(key.ID); len(why) != 1 || why[0] != ErrKeyDeactivated || f.gate.Revocations() != 1 {
 		t.Errorf("revocations %v, %d in all", why, f.gate.Revocations())
 	}
-	_, err = f.DeactivateKey(t.Context(), key.ID)
+	_, err = f.DeactivateKey(t.Context(), admin, key.ID)
 	isFault(t, err, fault.State, "")
-	keys, next, err := f.ListKeys(t.Context(), KeyFilter{SubscriptionID: sub.ID}, "", 0)
+	keys, next, err := f.ListKeys(t.Context(), admin, KeyFilter{SubscriptionID: sub.ID}, "", 0)
 	if err != nil || next != "" || len(keys) != 2 {
 		t.Fatalf("keys %v, %q, %v", keys, next, err)
 	}
@@ -71,7 +71,7 @@ func TestOnlyAHashIsStored(t *testing.T) {
 		}
 		return nil
 	}, func(store.Version) { cancel() })
-	if !errors.Is(err, context.Canceled) || found < 4 {
+	if !errors.Is(err, context.Canceled) || found != 7 {
 		t.Errorf("%d documents, %v", found, err)
 	}
 }
@@ -83,11 +83,11 @@ func TestCancelSubscription(t *testing.T) {
 	k2, s2 := f.key(sub.ID, "two")
 	_, s3 := f.key(other.ID, "one")
 	f.clock = f.clock.Add(time.Minute)
-	if _, err := f.DeactivateKey(t.Context(), k1.ID); err != nil {
+	if _, err := f.DeactivateKey(t.Context(), admin, k1.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.clock = f.clock.Add(time.Minute)
-	cancelled, err := f.CancelSubscription(t.Context(), sub.ID)
+	cancelled, err := f.CancelSubscription(t.Context(), admin, sub.ID, "")
 	if err != nil || cancelled.State != Cancelled || !cancelled.CancelledAt.Equal(f.clock.Truncate(time.Second)) {
 		t.Fatalf("%+v, %v", cancelled, err)
 	}
@@ -98,16 +98,16 @@ func TestCancelSubscription(t *testing.T) {
 		t.Errorf("revocations %v and %v", w1, w2)
 	}
 	for id, at := range map[string]time.Time{k1.ID: f.clock.Add(-time.Minute), k2.ID: f.clock} {
-		k, err := f.GetKey(t.Context(), id)
+		k, err := f.GetKey(t.Context(), admin, id)
 		if err != nil || k.DeactivatedAt == nil || !k.DeactivatedAt.Equal(at.Truncate(time.Second)) || KeyState(k, cancelled, f.clock) != KeyDeactivated {
 			t.Errorf("key %+v, %v; want it deactivated at %v", k, err, at)
 		}
 	}
-	_, err = f.CancelSubscription(t.Context(), sub.ID)
+	_, err = f.CancelSubscription(t.Context(), admin, sub.ID, "")
 	isFault(t, err, fault.State, "")
-	_, err = f.DeactivateKey(t.Context(), k2.ID)
+	_, err = f.DeactivateKey(t.Context(), admin, k2.ID)
 	isFault(t, err, fault.State, "")
-	_, _, err = f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: "three"})
+	_, _, err = f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: "three"})
 	isFault(t, err, fault.State, "")
 }
 
@@ -115,11 +115,11 @@ func TestKeyNamesAreUniqueForEver(t *testing.T) {
 	f := newFixture(t)
 	sub, other := f.subscribe(), f.subscribe()
 	key, _ := f.key(sub.ID, "Straße CI")
-	if _, err := f.DeactivateKey(t.Context(), key.ID); err != nil {
+	if _, err := f.DeactivateKey(t.Context(), admin, key.ID); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"Straße CI", "straße ci", "STRAßE CI", " Straße CI\t"} {
-		_, _, err := f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: name})
+		_, _, err := f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: name})
 		isFault(t, err, fault.Conflict, "name")
 	}
 	f.key(other.ID, "Straße CI")
@@ -130,7 +130,7 @@ func TestExpiry(t *testing.T) {
 	f := newFixture(t)
 	sub := f.subscribe()
 	at := f.clock.Add(time.Minute)
-	key, secret, err := f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: "short", ExpiresAt: &at})
+	key, secret, err := f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: "short", ExpiresAt: &at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestExpiry(t *testing.T) {
 	if KeyState(key, sub, f.clock) != KeyExpired {
 		t.Error("not expired")
 	}
-	if _, err := f.DeactivateKey(t.Context(), key.ID); err != nil {
+	if _, err := f.DeactivateKey(t.Context(), admin, key.ID); err != nil {
 		t.Error(err)
 	}
 	f.refused(secret, ErrKeyDeactivated)
@@ -184,7 +184,7 @@ func TestBadInput(t *testing.T) {
 		"impossible":          {CreateKey{SubscriptionID: long, Name: "a"}, fault.NotFound, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key, secret, err := f.CreateKey(t.Context(), c.key)
+			key, secret, err := f.CreateKey(t.Context(), admin, c.key)
 			isFault(t, err, c.kind, c.field)
 			if key.ID != "" || secret.Reveal() != "" {
 				t.Error("a key came with the error")
@@ -192,22 +192,22 @@ func TestBadInput(t *testing.T) {
 		})
 	}
 	for _, id := range []string{"", "x", "\x00", long} {
-		_, err := f.GetKey(t.Context(), id)
+		_, err := f.GetKey(t.Context(), admin, id)
 		isFault(t, err, fault.NotFound, "")
-		_, err = f.DeactivateKey(t.Context(), id)
+		_, err = f.DeactivateKey(t.Context(), admin, id)
 		isFault(t, err, fault.NotFound, "")
-		_, err = f.GetSubscription(t.Context(), id)
+		_, err = f.GetSubscription(t.Context(), admin, id)
 		isFault(t, err, fault.NotFound, "")
-		_, err = f.CancelSubscription(t.Context(), id)
+		_, err = f.CancelSubscription(t.Context(), admin, id, "")
 		isFault(t, err, fault.NotFound, "")
-		_, err = f.CreateSubscription(t.Context(), CreateSubscription{TenantID: id, ProductID: "p"})
+		_, err = f.CreateSubscription(t.Context(), admin, CreateSubscription{TenantID: id, ProductID: "p"})
 		isFault(t, err, fault.NotFound, "")
 	}
-	_, err := f.CreateSubscription(t.Context(), CreateSubscription{TenantID: sub.TenantID})
+	_, err := f.CreateSubscription(t.Context(), admin, CreateSubscription{TenantID: sub.TenantID})
 	isFault(t, err, fault.Invalid, "product_id")
-	_, err = f.CreateSubscription(t.Context(), CreateSubscription{TenantID: sub.TenantID, ProductID: "p", Models: many})
+	_, err = f.CreateSubscription(t.Context(), admin, CreateSubscription{TenantID: sub.TenantID, ProductID: "p", Models: many})
 	isFault(t, err, fault.Invalid, "models")
-	if keys, _, err := f.ListKeys(t.Context(), KeyFilter{}, "", 0); err != nil || len(keys) != 0 {
+	if keys, _, err := f.ListKeys(t.Context(), admin, KeyFilter{}, "", 0); err != nil || len(keys) != 0 {
 		t.Errorf("keys were made: %v, %v", keys, err)
 	}
 }
@@ -218,9 +218,9 @@ func TestSuspendedTenant(t *testing.T) {
 	key, secret := f.key(sub.ID, "one")
 	f.setTenantState(sub.TenantID, identity.TenantSuspended)
 	f.refused(secret, ErrTenantSuspended)
-	_, _, err := f.CreateKey(t.Context(), CreateKey{SubscriptionID: sub.ID, Name: "two"})
+	_, _, err := f.CreateKey(t.Context(), admin, CreateKey{SubscriptionID: sub.ID, Name: "two"})
 	isFault(t, err, fault.State, "")
-	_, err = f.CreateSubscription(t.Context(), CreateSubscription{TenantID: sub.TenantID, ProductID: "p"})
+	_, err = f.CreateSubscription(t.Context(), admin, CreateSubscription{TenantID: sub.TenantID, ProductID: "p"})
 	isFault(t, err, fault.State, "")
 	f.setTenantState(sub.TenantID, identity.TenantActive)
 	f.refused(secret, nil)
@@ -229,7 +229,7 @@ func TestSuspendedTenant(t *testing.T) {
 		t.Errorf("revocations %v", why)
 	}
 	// What has been refused already is not revoked once more.
-	if _, err := f.CancelSubscription(t.Context(), sub.ID); err != nil {
+	if _, err := f.CancelSubscription(t.Context(), admin, sub.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	f.refused(secret, ErrSubscriptionCancelled)
@@ -250,7 +250,7 @@ func TestListPages(t *testing.T) {
 	for _, filter := range []KeyFilter{{SubscriptionID: sub.ID}, {TenantID: sub.TenantID}} {
 		got, after := map[string]bool{}, ""
 		for {
-			page, next, err := f.ListKeys(t.Context(), filter, after, 2)
+			page, next, err := f.ListKeys(t.Context(), admin, filter, after, 2)
 			if err != nil || len(page) > 2 {
 				t.Fatal(page, err)
 			}
@@ -266,13 +266,13 @@ func TestListPages(t *testing.T) {
 		}
 	}
 	// A key of a subscription is no key of another tenant.
-	if k, _, err := f.ListKeys(t.Context(), KeyFilter{SubscriptionID: sub.ID, TenantID: other.TenantID}, "", 0); err != nil || len(k) != 0 {
+	if k, _, err := f.ListKeys(t.Context(), admin, KeyFilter{SubscriptionID: sub.ID, TenantID: other.TenantID}, "", 0); err != nil || len(k) != 0 {
 		t.Errorf("%d keys, %v", len(k), err)
 	}
-	if list, _, err := f.ListSubscriptions(t.Context(), sub.TenantID, "", 0); err != nil || len(list) != 1 || list[0].ID != sub.ID {
+	if list, _, err := f.ListSubscriptions(t.Context(), admin, sub.TenantID, "", 0); err != nil || len(list) != 1 || list[0].ID != sub.ID {
 		t.Errorf("subscriptions %v, %v", list, err)
 	}
-	if list, _, err := f.ListSubscriptions(t.Context(), "", "", 0); err != nil || len(list) != 2 {
+	if list, _, err := f.ListSubscriptions(t.Context(), admin, "", "", 0); err != nil || len(list) != 2 {
 		t.Errorf("subscriptions %v, %v", list, err)
 	}
 }

@@ -31,11 +31,31 @@ type Subscription struct {
 	ID        string `json:"id"`
 	TenantID  string `json:"tenant_id"`
 	ProductID string `json:"product_id"`
+	// ProductVersion and ProductName are those of the offer that was accepted; empty where an operator subscribed.
+	ProductVersion string `json:"product_version,omitempty"`
+	ProductName    string `json:"product_name,omitempty"`
 	// Models are those that may be used; empty means all.
-	Models      []string   `json:"models,omitempty"`
-	State       State      `json:"state"`
-	CreatedAt   time.Time  `json:"created_at"`
-	CancelledAt *time.Time `json:"cancelled_at,omitempty"`
+	Models []string `json:"models,omitempty"`
+	// Consents are the evidence of what was accepted; empty where an operator subscribed.
+	Consents  []Consent `json:"consents,omitempty"`
+	State     State     `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+	// CreatedBy and CancelledBy are the names of who did it.
+	CreatedBy    string     `json:"created_by,omitempty"`
+	CancelledAt  *time.Time `json:"cancelled_at,omitempty"`
+	CancelledBy  string     `json:"cancelled_by,omitempty"`
+	CancelReason string     `json:"cancel_reason,omitempty"`
+}
+
+// Consent says that somebody has accepted a document, as the digest tells it: who, when, what.
+type Consent struct {
+	DocumentID string    `json:"document_id"`
+	Title      string    `json:"title"`
+	Version    string    `json:"version"`
+	Digest     string    `json:"digest"`
+	AcceptedAt time.Time `json:"accepted_at"`
+	ByID       string    `json:"by_id"`
+	ByName     string    `json:"by_name"`
 }
 
 // Key is an API key as it is kept. Its text is not among it.
@@ -48,13 +68,16 @@ type Key struct {
 	// Prefix is the beginning of the key's text, to recognise it by.
 	Prefix string `json:"prefix"`
 	// Hash is that of the text, by Scheme.
-	Hash   []byte `json:"hash"`
-	Scheme string `json:"scheme"`
+	Hash   []byte `json:"hash,omitempty"`
+	Scheme string `json:"scheme,omitempty"`
 	// Models restricts the subscription's; empty means all of them.
-	Models        []string   `json:"models,omitempty"`
-	CreatedAt     time.Time  `json:"created_at"`
+	Models    []string  `json:"models,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	// CreatedBy and DeactivatedBy are the names of who did it.
+	CreatedBy     string     `json:"created_by,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
 	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
+	DeactivatedBy string     `json:"deactivated_by,omitempty"`
 }
 
 // KeyState returns the state of a key of the given subscription. The cancellation of a subscription deactivates all
@@ -72,6 +95,13 @@ func KeyState(k Key, s Subscription, now time.Time) string {
 // keyName reserves a name in a subscription.
 type keyName struct {
 	KeyID string `json:"key_id"`
+	// FormToken is that of the form by which the key was made; empty without one.
+	FormToken string `json:"form_token,omitempty"`
+}
+
+// activeProduct keeps a tenant from subscribing to a product twice. It is there while the subscription is active.
+type activeProduct struct {
+	SubscriptionID string `json:"subscription_id"`
 }
 
 // The kinds of documents.
@@ -79,6 +109,7 @@ const (
 	kindSubscription = "subscription"
 	kindKey          = "key"
 	kindKeyName      = "key_name"
+	kindActive       = "active_product"
 )
 
 // collections are the typed documents of this package.
@@ -86,6 +117,7 @@ type collections struct {
 	subscriptions store.Collection[Subscription]
 	keys          store.Collection[Key]
 	names         store.Collection[keyName]
+	active        store.Collection[activeProduct]
 }
 
 func newCollections(d store.Documents) collections {
@@ -96,6 +128,7 @@ func newCollections(d store.Documents) collections {
 		keys: store.NewCollection(d, kindKey, func(k Key) map[string]string {
 			return map[string]string{"subscription": k.SubscriptionID, "tenant": k.TenantID}
 		}),
-		names: store.NewCollection[keyName](d, kindKeyName, nil),
+		names:  store.NewCollection[keyName](d, kindKeyName, nil),
+		active: store.NewCollection[activeProduct](d, kindActive, nil),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"llmhub/identity"
 	"llmhub/secret"
 	"llmhub/subscription"
 )
@@ -13,7 +14,7 @@ import (
 // limitedKey makes a key for some of the subscription's models.
 func (h *hub) limitedKey(name string, models ...string) (text, id string) {
 	h.t.Helper()
-	key, secret, err := h.server.service.CreateKey(h.t.Context(), subscription.CreateKey{SubscriptionID: h.sub.ID, Name: name, Models: models})
+	key, secret, err := h.server.service.CreateKey(h.t.Context(), identity.Administrator(), subscription.CreateKey{SubscriptionID: h.sub.ID, Name: name, Models: models})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -28,9 +29,11 @@ func (h *hub) expiredKey(name string) string {
 		h.t.Fatal(err)
 	}
 	past := time.Now().Add(-2 * time.Hour)
-	service := subscription.NewService(h.server.store, subscription.NewHasher(pepper), h.server.gate, func() time.Time { return past })
+	service := subscription.NewService(subscription.Options{
+		Documents: h.server.store, Hasher: subscription.NewHasher(pepper), Gate: h.server.gate, Now: func() time.Time { return past },
+	})
 	expires := past.Add(time.Hour)
-	_, secret, err := service.CreateKey(h.t.Context(), subscription.CreateKey{SubscriptionID: h.sub.ID, Name: name, ExpiresAt: &expires})
+	_, secret, err := service.CreateKey(h.t.Context(), identity.Administrator(), subscription.CreateKey{SubscriptionID: h.sub.ID, Name: name, ExpiresAt: &expires})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -40,13 +43,13 @@ func (h *hub) expiredKey(name string) string {
 // cancelledKey makes a key of another subscription of the tenant and cancels that.
 func (h *hub) cancelledKey(name string) string {
 	h.t.Helper()
-	sub, err := h.server.service.CreateSubscription(h.t.Context(), subscription.CreateSubscription{TenantID: h.sub.TenantID, ProductID: "llm-hub"})
+	sub, err := h.server.service.CreateSubscription(h.t.Context(), identity.Administrator(), subscription.CreateSubscription{TenantID: h.sub.TenantID, ProductID: "llm-hub"})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	_, secret, err := h.server.service.CreateKey(h.t.Context(), subscription.CreateKey{SubscriptionID: sub.ID, Name: name})
+	_, secret, err := h.server.service.CreateKey(h.t.Context(), identity.Administrator(), subscription.CreateKey{SubscriptionID: sub.ID, Name: name})
 	if err == nil {
-		_, err = h.server.service.CancelSubscription(h.t.Context(), sub.ID)
+		_, err = h.server.service.CancelSubscription(h.t.Context(), identity.Administrator(), sub.ID, "")
 	}
 	if err != nil {
 		h.t.Fatal(err)
@@ -86,7 +89,7 @@ func swap(key string, i int) string {
 func TestBadKeys(t *testing.T) {
 	h, a := badHub(t)
 	gone, goneID := h.key("deactivated")
-	if _, err := h.server.service.DeactivateKey(t.Context(), goneID); err != nil {
+	if _, err := h.server.service.DeactivateKey(t.Context(), identity.Administrator(), goneID); err != nil {
 		t.Fatal(err)
 	}
 	const bad = "invalid_api_key"

@@ -120,11 +120,11 @@ func (s *server) demoKey(ctx context.Context) (subscription.Key, subscription.Se
 	if err != nil {
 		return subscription.Key{}, subscription.Secret{}, err
 	}
-	sub, err := s.service.CreateSubscription(ctx, subscription.CreateSubscription{TenantID: tenant.ID, ProductID: "llm-hub"})
+	sub, err := s.service.CreateSubscription(ctx, identity.Administrator(), subscription.CreateSubscription{TenantID: tenant.ID, ProductID: "llm-hub"})
 	if err != nil {
 		return subscription.Key{}, subscription.Secret{}, err
 	}
-	return s.service.CreateKey(ctx, subscription.CreateKey{SubscriptionID: sub.ID, Name: "demo"})
+	return s.service.CreateKey(ctx, identity.Administrator(), subscription.CreateKey{SubscriptionID: sub.ID, Name: "demo"})
 }
 
 // greet prints how to use the demo. The key is shown here and never again.

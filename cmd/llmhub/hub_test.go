@@ -76,7 +76,7 @@ func startHub(t *testing.T, models []string, change func(*config.Config), tune .
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.sub, err = h.server.service.CreateSubscription(ctx, subscription.CreateSubscription{TenantID: tenant.ID, ProductID: "llm-hub"})
+	h.sub, err = h.server.service.CreateSubscription(ctx, identity.Administrator(), subscription.CreateSubscription{TenantID: tenant.ID, ProductID: "llm-hub"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func model(name, upstream string) config.Model {
 // key makes a key and returns its text and ID.
 func (h *hub) key(name string) (text, id string) {
 	h.t.Helper()
-	key, secret, err := h.server.service.CreateKey(h.t.Context(), subscription.CreateKey{SubscriptionID: h.sub.ID, Name: name})
+	key, secret, err := h.server.service.CreateKey(h.t.Context(), identity.Administrator(), subscription.CreateKey{SubscriptionID: h.sub.ID, Name: name})
 	if err != nil {
 		h.t.Fatal(err)
 	}

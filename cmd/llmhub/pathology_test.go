@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"llmhub/config"
+	"llmhub/identity"
 	"llmhub/proxy/proxytest"
 	"llmhub/store"
 )
@@ -40,7 +41,7 @@ func runCase(t *testing.T, h *hub, c *proxytest.Case) {
 	player := proxytest.Player{
 		BaseURL: h.url + "/v1", Key: key, Client: h.client(), Provider: h.provider,
 		Revoke: func() error {
-			_, err := h.server.service.DeactivateKey(t.Context(), keyID)
+			_, err := h.server.service.DeactivateKey(t.Context(), identity.Administrator(), keyID)
 			return err
 		},
 	}

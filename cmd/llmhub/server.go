@@ -35,7 +35,9 @@ type server struct {
 	store    *local.Store
 	gate     *subscription.Gate
 	service  *subscription.Service
+	audit    *identity.Audit
 	tenants  *identity.Tenants
+	profiles *identity.Profiles
 	recorder *metering.Recorder
 	counter  *estimate.Counter
 	proxy    *proxy.Proxy
@@ -114,8 +116,12 @@ func (s *server) makeGate() error {
 	}
 	hasher := subscription.NewHasher(pepper)
 	s.gate = subscription.NewGate(hasher)
-	s.service = subscription.NewService(s.store, hasher, s.gate, time.Now)
-	s.tenants = identity.NewTenants(s.store, identity.NewAudit(s.store), time.Now)
+	s.audit = identity.NewAudit(s.store)
+	s.tenants = identity.NewTenants(s.store, s.audit, time.Now)
+	s.profiles = identity.NewProfiles(s.store, s.audit, s.tenants, time.Now)
+	s.service = subscription.NewService(subscription.Options{
+		Documents: s.store, Hasher: hasher, Gate: s.gate, Profiles: s.profiles, Now: time.Now,
+	})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"llmhub/config"
+	"llmhub/identity"
 	"llmhub/store"
 )
 
@@ -75,11 +76,11 @@ func TestRevocation(t *testing.T) {
 		code   string
 	}{
 		{"key deactivated", func(h *hub, a *account) error {
-			_, err := h.server.service.DeactivateKey(context.Background(), a.id)
+			_, err := h.server.service.DeactivateKey(context.Background(), identity.Administrator(), a.id)
 			return err
 		}, http.StatusUnauthorized, "key_deactivated"},
 		{"subscription cancelled", func(h *hub, _ *account) error {
-			_, err := h.server.service.CancelSubscription(context.Background(), h.sub.ID)
+			_, err := h.server.service.CancelSubscription(context.Background(), identity.Administrator(), h.sub.ID, "")
 			return err
 		}, http.StatusForbidden, "subscription_cancelled"},
 	} {

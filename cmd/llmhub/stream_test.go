@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"llmhub/config"
+	"llmhub/identity"
 	"llmhub/proxy/proxytest"
 	"llmhub/secret"
 	"llmhub/store"
@@ -186,7 +187,7 @@ func TestHeartbeats(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.model, clean, want)
 		}
 		// What follows the heartbeats is an event of its own: nothing of the torn one.
-		if _, err := h.server.service.DeactivateKey(t.Context(), a.id); err != nil {
+		if _, err := h.server.service.DeactivateKey(t.Context(), identity.Administrator(), a.id); err != nil {
 			t.Fatal(err)
 		}
 		if tail := withoutBeats(t, string(got)+rest(resp.Body))[end:]; !strings.HasPrefix(tail, `data: {"error":`) {
