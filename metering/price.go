@@ -19,13 +19,18 @@ type Price struct {
 
 // Charge returns what the tokens cost. CachedInput is part of Input, Reasoning of Output.
 func (p Price) Charge(t store.Tokens) Amount {
-	cached, cachedPrice := min(t.CachedInput, t.Input), p.CachedInputPerMillion
-	if cachedPrice.units == nil {
-		cachedPrice = p.InputPerMillion
-	}
+	cached := min(t.CachedInput, t.Input)
 	return p.InputPerMillion.forTokens(t.Input - cached).
-		Add(cachedPrice.forTokens(cached)).
+		Add(p.CachedInput().forTokens(cached)).
 		Add(p.OutputPerMillion.forTokens(t.Output))
+}
+
+// CachedInput returns the price of a million tokens of the cached part of the input.
+func (p Price) CachedInput() Amount {
+	if p.CachedInputPerMillion.units == nil {
+		return p.InputPerMillion
+	}
+	return p.CachedInputPerMillion
 }
 
 // PriceList holds the prices of models by name, each in ascending order of From. It is not changed once in use.

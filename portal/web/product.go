@@ -1,0 +1,171 @@
+package web
+
+import (
+	"errors"
+	"html/template"
+
+	"github.com/gofiber/fiber/v2"
+
+	"llmhub/catalog"
+	"llmhub/fault"
+	"llmhub/subscription"
+)
+
+// productPage is what there is to know of a product, and the way to buy it.
+type productPage struct {
+	Name, Version, Type, Licence, LicenceFee, LicenceInfo, PriceInfo, Chart string
+	Icon                                                                    template.HTML
+	Seller                                                                  catalog.Seller
+	Sections                                                                []productSection
+	Software                                                                []catalog.Software
+	Documents                                                               []documentLink
+	Models                                                                  []modelPrice
+	DocumentationURL, ShopURL                                               string
+	EndOfLife                                                               string
+	Buy                                                                     purchase
+}
+
+// productSection is a text of the seller's.
+type productSection struct {
+	ID, Heading string
+	Text        template.HTML
+}
+
+type documentLink struct{ Href, Title, Version, Date string }
+
+// modelPrice is a row of a price table.
+type modelPrice struct {
+	Name, Display, Kind, Location, Input, Cached, Output string
+	Priced                                               bool
+}
+
+// purchase is the way to a product: a form, or what stands in its way and where that can be mended.
+type purchase struct {
+	// LLM says that it is subscribed to, otherwise it is deployed.
+	LLM bool
+	// Manage leads to the subscription there is already.
+	Manage string
+	// Reason says why it cannot be bought now; Mend and MendText lead to where that can be changed.
+	Reason, Mend, MendText string
+	SignIn                 string
+	Action                 string
+	Consents               []consentBox
+	Problems               []link
+	// Later says that the product cannot be deployed by this portal yet.
+	Later bool
+}
+
+// consentBox is a document that has to be accepted, with the digest of what was shown.
+type consentBox struct {
+	ID, Title, Version, Href, Digest string
+}
+
+var productTemplate = newPage[productPage]("product")
+
+func (w *Web) showProduct(v *visit) error {
+	p, err := w.product(v)
+	if err != nil {
+		return err
+	}
+	return w.answerProduct(v, fiber.StatusOK, p, nil)
+}
+
+// answerProduct shows a product; faults are those of a subscription that was not made.
+func (w *Web) answerProduct(v *visit, status int, p catalog.Product, faults map[string]string) error {
+	lang := v.loc.Language()
+	page := productPage{
+		Name: p.Name, Version: p.Version, Type: v.t("product.type." + string(p.Type)), Licence: v.licence(p), Icon: v.productIcon(p), Seller: p.Seller,
+		LicenceFee: p.LicenceFee.In(lang), LicenceInfo: p.LicenceInfo.In(lang), PriceInfo: p.PriceInfo.In(lang), Software: p.UsedSoftware, EndOfLife: p.EndOfLife,
+	}
+	for _, s := range []struct {
+		id   string
+		text catalog.Text
+	}{{"description", p.Description}, {"before", p.PreDeployment}, {"deployment", p.Deployment}, {"after", p.PostDeployment}} {
+		if text := s.text.In(lang); text != "" {
+			page.Sections = append(page.Sections, productSection{s.id, v.t("product." + s.id), markdown(text)})
+		}
+	}
+	for _, d := range p.Documents {
+		page.Documents = append(page.Documents, documentLink{documentPath(p, d), d.Title.In(lang), d.Version, d.Date})
+	}
+	if p.LLM != nil {
+		page.DocumentationURL = p.LLM.DocumentationURL
+		page.Models = w.modelPrices(v, p.LLM.Models)
+	}
+	if p.CCE != nil {
+		page.Chart = p.CCE.Chart.Name + " " + p.CCE.Chart.Version
+		if p.CCE.BYOL != nil {
+			page.ShopURL = p.CCE.BYOL.ShopURL
+		}
+	}
+	var err error
+	if page.Buy, err = w.purchase(v, p, faults); err != nil {
+		return err
+	}
+	return productTemplate.render(v, status, frame{
+		Title: p.Name, Current: "/catalog", Crumbs: []link{{"/catalog", v.t("catalog.title")}, {"", p.Name}},
+	}, page)
+}
+
+func documentPath(p catalog.Product, d catalog.Document) string {
+	return "/catalog/" + p.ID + "/documents/" + d.ID
+}
+
+// purchase finds out whether the visitor can buy the product, by the same checks that the purchase itself makes.
+func (w *Web) purchase(v *visit, p catalog.Product, faults map[string]string) (purchase, error) {
+	b := purchase{LLM: p.LLM != nil, Action: "/catalog/" + p.ID + "/subscribe", Later: p.CCE != nil}
+	switch {
+	case v.IsOperator():
+		b.Reason = v.t("product.operator")
+		return b, nil
+	case !v.SignedIn():
+		b.Reason, b.SignIn = v.t("product.signin"), "/login?next=/catalog/"+p.ID
+		return b, nil
+	}
+	if b.LLM {
+		existing, ok, err := w.Service.Existing(v.ctx, v.Actor, v.Tenant.ID, p.ID)
+		if err != nil && !errors.Is(err, &fault.Error{Kind: fault.Forbidden}) {
+			return b, err
+		}
+		if ok {
+			b.Manage = "/subscriptions/" + existing.ID
+			return b, nil
+		}
+	}
+	if err := w.Service.Ready(v.ctx, v.Actor, v.Tenant.ID); err != nil {
+		var domain *fault.Error
+		if !errors.As(err, &domain) {
+			return b, err
+		}
+		b.Reason = v.say(domain)
+		if domain.Kind == fault.State && v.Tenant.State == "active" {
+			b.Mend, b.MendText = "/organization", v.t("banner.organization")
+		}
+		return b, nil
+	}
+	b.Consents = v.consentBoxes(p)
+	for _, text := range faults {
+		b.Problems = append(b.Problems, link{"", text})
+	}
+	return b, nil
+}
+
+func (v *visit) consentBoxes(p catalog.Product) []consentBox {
+	var boxes []consentBox
+	for _, d := range p.Consents() {
+		boxes = append(boxes, consentBox{ID: d.ID, Title: d.Title.In(v.loc.Language()), Version: d.Version, Href: documentPath(p, d), Digest: d.Digest})
+	}
+	return boxes
+}
+
+// offer is what is subscribed to when a product is.
+func offer(p catalog.Product, lang string) subscription.Offer {
+	o := subscription.Offer{ProductID: p.ID, Version: p.Version, Name: p.Name}
+	if p.LLM != nil {
+		o.Models = p.LLM.Models
+	}
+	for _, d := range p.Consents() {
+		o.Documents = append(o.Documents, subscription.Document{ID: d.ID, Title: d.Title.In(lang), Version: d.Version, Digest: d.Digest})
+	}
+	return o
+}

@@ -1,0 +1,20 @@
+// @ts-check
+// What pages do more with JavaScript than without. Every page works without this file: it only replaces regions instead of
+// whole pages, copies, and keeps people from sending a form twice.
+import { wireCopyButtons } from './copy.js';
+import { wireFragments } from './fragment.js';
+import { wireForms } from './form.js';
+import { wireMenus } from './menu.js';
+
+/** Wires what is inside of a part of the page that is new. @param {ParentNode} root */
+export function wire(root) {
+  wireCopyButtons(root);
+  wireForms(root);
+  wireFragments(root, wire);
+}
+
+wire(document);
+wireMenus();
+
+const first = document.querySelector('[data-focus]');
+if (first instanceof HTMLElement) first.focus();
