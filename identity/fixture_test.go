@@ -104,7 +104,7 @@ func (f *fixture) actor(u User) Actor {
 	return u.Actor(tenant)
 }
 
-// actions returns what the audit says of a tenant, or of what belongs to none, oldest first.
+// actions returns what the audit says of a tenant, or of what belongs to none, in order of the alphabet.
 func (f *fixture) actions(tenantID string) []string {
 	f.t.Helper()
 	list, _, err := f.audit.List(f.t.Context(), AuditQuery{TenantID: tenantID}, "", 1000)
@@ -117,7 +117,7 @@ func (f *fixture) actions(tenantID string) []string {
 			actions = append(actions, c.Action)
 		}
 	}
-	slices.Reverse(actions)
+	slices.Sort(actions)
 	return actions
 }
 

@@ -117,7 +117,7 @@ func (p *PersonalTokens) newToken(ctx context.Context, by Actor, token PersonalT
 	if err != nil {
 		return nil, err
 	}
-	if err := tenant.RequireActive(); err != nil {
+	if err := tenant.changeableBy(by); err != nil {
 		return nil, err
 	}
 	turn, err := p.turns.Get(ctx, by.ID)

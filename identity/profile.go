@@ -200,10 +200,8 @@ func (p *Profiles) update(ctx context.Context, by Actor, tenantID string, set fu
 		if err != nil {
 			return nil, err
 		}
-		if by.Kind == Customer {
-			if err := tenant.Value.RequireActive(); err != nil {
-				return nil, err
-			}
+		if err := tenant.Value.changeableBy(by); err != nil {
+			return nil, err
 		}
 		before := r.Value
 		done, err := set(&r.Value)

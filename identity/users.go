@@ -139,7 +139,7 @@ func (u *Users) give(ctx context.Context, by Actor, r *store.Record[User], right
 	if err != nil {
 		return nil, err
 	}
-	if err := tenant.Value.RequireActive(); err != nil {
+	if err := tenant.Value.changeableBy(by); err != nil {
 		return nil, err
 	}
 	before := RightsOf(r.Value, tenant.Value)
