@@ -33,11 +33,16 @@ func Join(errs ...error) error {
 		if err == nil {
 			continue
 		}
+		var list Faults
 		var one *Error
-		if !errors.As(err, &one) {
+		switch {
+		case errors.As(err, &list):
+			all = append(all, list...)
+		case errors.As(err, &one):
+			all = append(all, one)
+		default:
 			return err
 		}
-		all = append(all, one)
 	}
 	if len(all) == 0 {
 		return nil

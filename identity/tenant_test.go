@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,51 @@ func TestTenantsBadInput(t *testing.T) {
 	if list, next, err := tenants.List(t.Context(), Administrator(), "", 0); err != nil || len(list) != 0 || next != "" {
 		t.Errorf("list %v, %q, %v", list, next, err)
 	}
+}
+
+func TestSuspend(t *testing.T) {
+	f := newFixture(t)
+	tenant, err := f.tenants.Create(t.Context(), Administrator(), "Muster GmbH")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.tenants.Resume(t.Context(), Administrator(), tenant.ID)
+	isFault(t, err, fault.State, "")
+	got, err := f.tenants.Suspend(t.Context(), Administrator(), tenant.ID, " unpaid\r\nsince May ")
+	if err != nil || got.State != TenantSuspended || !got.SuspendedAt.Equal(f.now()) || got.SuspendReason != "unpaid\nsince May" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	isFault(t, got.RequireActive(), fault.State, "")
+	_, err = f.tenants.Suspend(t.Context(), Administrator(), tenant.ID, "again")
+	isFault(t, err, fault.State, "")
+	if got, err := f.tenants.Resume(t.Context(), Administrator(), tenant.ID); err != nil || got != tenant || got.RequireActive() != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := f.actions(tenant.ID); !slices.Equal(got, []string{"tenant.create", "tenant.resume", "tenant.suspend"}) {
+		t.Errorf("audited: %v", got)
+	}
+	entries, _, err := f.audit.List(t.Context(), AuditQuery{Action: "tenant.suspend"}, "", 0)
+	if err != nil || len(entries) != 1 || entries[0].Reason != "unpaid\nsince May" {
+		t.Errorf("%+v, %v", entries, err)
+	}
+}
+
+func TestTenantsAreForOperators(t *testing.T) {
+	f := newFixture(t)
+	owner, tenant := f.enrolled("OTC-1", "owner", true)
+	by := f.actor(owner)
+	_, err := f.tenants.Create(t.Context(), by, "Mine")
+	isFault(t, err, fault.Forbidden, "")
+	_, _, err = f.tenants.List(t.Context(), by, "", 0)
+	isFault(t, err, fault.Forbidden, "")
+	_, err = f.tenants.Suspend(t.Context(), by, tenant.ID, "why")
+	isFault(t, err, fault.Forbidden, "")
+	_, err = f.tenants.Resume(t.Context(), by, tenant.ID)
+	isFault(t, err, fault.Forbidden, "")
+	_, err = f.tenants.Suspend(t.Context(), Administrator(), "ten_none", "why")
+	isFault(t, err, fault.NotFound, "")
+	_, err = f.tenants.Suspend(t.Context(), Administrator(), tenant.ID, " ")
+	isFault(t, err, fault.Invalid, "reason")
 }
 
 func TestNewID(t *testing.T) {
