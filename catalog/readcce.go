@@ -93,6 +93,10 @@ func (d *decoder) chart(into *ChartRef, n node) *chart {
 	if !ok {
 		return nil
 	}
+	if into.Kind == "" {
+		d.Fault(n, "needs one of folder, archive, repository and oci")
+		return nil
+	}
 	for _, key := range []string{"name", "version", "digest"} {
 		switch given := has(n, key); {
 		case into.Kind == ChartRepository && !given && key != "digest":
@@ -100,9 +104,6 @@ func (d *decoder) chart(into *ChartRef, n node) *chart {
 		case given && into.Kind != ChartRepository && (into.Kind != ChartOCI || key != "digest"):
 			d.Fault(child(n, key), "is not for a chart of the kind %s", into.Kind)
 		}
-	}
-	if into.Kind == "" {
-		d.Fault(n, "needs one of folder, archive, repository and oci")
 	}
 	if len(d.Faults()) > before {
 		return nil

@@ -83,7 +83,7 @@ func checkElement(e xml.StartElement, first bool) error {
 		switch {
 		case a.Name.Space != "" || !svgAttributes[a.Name.Local]:
 			return fmt.Errorf("the attribute %s of <%s> is not allowed in an icon", a.Name.Local, e.Name.Local)
-		case strings.Contains(a.Value, "url") && !svgReference.MatchString(a.Value), strings.Contains(a.Value, `\`):
+		case strings.Contains(strings.ToLower(a.Value), "url(") && !svgReference.MatchString(a.Value), strings.Contains(a.Value, `\`):
 			return fmt.Errorf("the attribute %s of <%s> refers to something outside of the icon", a.Name.Local, e.Name.Local)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -39,49 +38,18 @@ with its line. Nothing is started and nothing is written. Exit code 1 if there a
 	return cmd
 }
 
-type faultAnswer struct {
-	File    string `json:"file"`
-	Line    int    `json:"line,omitempty"`
-	Path    string `json:"path,omitempty"`
-	Message string `json:"message"`
-}
-
 // checkConfig prints "ok", or the faults.
 func checkConfig(env *environment, path string, asJSON bool) error {
 	_, err := config.LoadEnv(path, env.lookup)
 	var faults *config.Faults
-	if err != nil && !errors.As(err, &faults) {
+	switch {
+	case errors.As(err, &faults):
+		return reportFaults(env, path, faults, asJSON)
+	case err != nil:
 		return err
+	case asJSON:
+		return printJSON(env.stdout, []byte(`{"ok": true, "faults": []}`))
 	}
-	if asJSON {
-		list := []faultAnswer{}
-		if faults != nil {
-			for _, f := range faults.List {
-				list = append(list, faultAnswer{f.File, f.Line, f.Path, f.Message})
-			}
-		}
-		text, err := json.Marshal(map[string]any{"ok": faults == nil, "faults": list})
-		if err != nil {
-			return err
-		}
-		if err := printJSON(env.stdout, text); err != nil {
-			return err
-		}
-	} else if faults == nil {
-		_, err := fmt.Fprintln(env.stdout, "ok")
-		return err
-	} else {
-		fmt.Fprintln(env.stderr, faults)
-	}
-	if faults == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %s", path, plural(len(faults.List), "fault"))
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	_, err = fmt.Fprintln(env.stdout, "ok")
+	return err
 }

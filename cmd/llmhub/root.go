@@ -19,8 +19,8 @@ const (
 const rootHelp = `llmhub is an OpenAI-compatible gateway that authenticates API keys, passes answers on
 as they come, and counts every token into an embedded database.
 
-"serve" and "demo" run it; "config" and "ledger" look at files; all other commands talk
-to a running llmhub over its management API.
+"serve" and "demo" run it; "config", "catalog" and "ledger" look at files; all other commands
+talk to a running llmhub over its management API.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 something named does not exist.`
 
@@ -42,6 +42,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newServeCommand(env),
 		newDemoCommand(env),
 		newConfigCommand(env),
+		newCatalogCommand(env),
 		newLedgerCommand(env),
 		newTenantCommand(api),
 		newSubscriptionCommand(api),
