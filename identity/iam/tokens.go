@@ -1,0 +1,82 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/projects"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+	"github.com/gophercloud/gophercloud/v2/pagination"
+
+	"llmhub/identity"
+	"llmhub/secret"
+)
+
+// maxPages bounds a list of projects whose pages do not come to an end.
+const maxPages = 50
+
+const errManyPages senseless = "the list of projects does not end"
+
+var errNoToken = fmt.Errorf("%w: no token or no project is given", identity.ErrCredentials)
+
+// Projects returns the projects that the token's user can use, in the order of the service. A token that is not valid any
+// more gives ErrCredentials.
+func (c *Client) Projects(ctx context.Context, token secret.Text) ([]identity.Project, error) {
+	if !token.IsSet() {
+		return nil, errNoToken
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	var all []identity.Project
+	pages := 0
+	err := projects.ListAvailable(c.session(token)).EachPage(ctx, func(_ context.Context, page pagination.Page) (bool, error) {
+		if pages++; pages > maxPages {
+			return false, errManyPages
+		}
+		found, err := projects.ExtractProjects(page)
+		for _, p := range found {
+			all = append(all, identity.Project{ID: p.ID, Name: p.Name, Enabled: p.Enabled})
+		}
+		return true, err
+	})
+	if err != nil {
+		return nil, failed(ctx, "list projects", err)
+	}
+	return all, nil
+}
+
+// Rescope returns a token of the project, and until when it holds. A token that is not valid any more and a project that is
+// not the user's give ErrCredentials.
+func (c *Client) Rescope(ctx context.Context, token secret.Text, projectID string) (secret.Text, time.Time, error) {
+	if !token.IsSet() || projectID == "" {
+		// Without a project the service would hand out a token of something else.
+		return secret.Text{}, time.Time{}, errNoToken
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	g, err := c.grant(ctx, &tokens.AuthOptions{TokenID: token.Reveal(), Scope: tokens.Scope{ProjectID: projectID}})
+	if err == nil && g.Project.ID != projectID {
+		err = errSenseless
+	}
+	if err != nil {
+		return secret.Text{}, time.Time{}, failed(ctx, "exchange a token", err)
+	}
+	return g.token, g.ExpiresAt, nil
+}
+
+// Revoke ends a token.
+func (c *Client) Revoke(ctx context.Context, token secret.Text) error {
+	if !token.IsSet() {
+		return nil
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	err := tokens.Revoke(ctx, c.session(token), token.Reveal()).Err
+	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
+		return nil
+	}
+	return failed(ctx, "revoke a token", err)
+}
