@@ -7,10 +7,10 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill fuzz check bench clean
+.PHONY: help build run test test-kill test-keystone fuzz check bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/llmhub
 	$(BUILD) -o $(BIN) ./cmd/llmhub
@@ -23,6 +23,9 @@ test: build ## Run everything: checks, tests with the race detector, short kill 
 
 test-kill: ## Kill the gateway at full load, 30 rounds, and count what is lost or doubled
 	LLMHUB_KILL_ROUNDS=30 $(GO) test -count=1 -v -run '^TestKill' -timeout 40m ./cmd/llmhub
+
+test-keystone: ## Sign in at a real Keystone (Debian packages python3-keystone and gunicorn, about a minute)
+	./test-keystone.sh
 
 fuzz: ## Fuzz each target for FUZZTIME (default 30s)
 	./fuzz.sh

@@ -30,5 +30,8 @@ make --no-print-directory check
 say "fuzz"
 FUZZTIME=${FUZZTIME:-$([ -n "${CI:-}" ] && echo 30s || echo 5s)} ./fuzz.sh
 
+say "go test keystone"
+./test-keystone.sh
+
 say "go test -race"
 go test -race -count=1 -timeout 30m ./...

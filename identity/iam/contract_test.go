@@ -47,7 +47,7 @@ type world struct {
 	now func() time.Time
 }
 
-func credentials(domain, user, password string) identity.Credentials {
+func byPassword(domain, user, password string) identity.Credentials {
 	return identity.Credentials{Domain: domain, User: user, Password: secret.New(password)}
 }
 
@@ -62,7 +62,7 @@ func (w world) signIn(t *testing.T, c identity.Credentials) identity.Account {
 
 func (w world) alice(t *testing.T) identity.Account {
 	t.Helper()
-	return w.signIn(t, credentials(home, "alice", "alice's password"))
+	return w.signIn(t, byPassword(home, "alice", "alice's password"))
 }
 
 // contract checks what the directory answers: the same of the simulated service and of a real Keystone.
@@ -92,7 +92,7 @@ func everybodySignsIn(t *testing.T, w world) {
 			if u.Seed != "" {
 				continue
 			}
-			a := w.signIn(t, credentials(d.Name, u.Name, u.Password))
+			a := w.signIn(t, byPassword(d.Name, u.Name, u.Password))
 			if a.UserName != u.Name || a.DomainName != d.Name || a.UserID == "" || a.DomainID == "" || !a.Token.IsSet() {
 				t.Errorf("%s of %s is %+v", u.Name, d.Name, a)
 			}
@@ -116,10 +116,10 @@ func everybodySignsIn(t *testing.T, w world) {
 func wrongCredentials(t *testing.T, w world) {
 	texts := map[string]bool{}
 	for name, c := range map[string]identity.Credentials{
-		"password":         credentials(home, "alice", "bob's password"),
-		"user":             credentials(home, "nobody", "alice's password"),
-		"domain":           credentials("nowhere", "alice", "alice's password"),
-		"other domain":     credentials(oddHome, "alice", "alice's password"),
+		"password":         byPassword(home, "alice", "bob's password"),
+		"user":             byPassword(home, "nobody", "alice's password"),
+		"domain":           byPassword("nowhere", "alice", "alice's password"),
+		"other domain":     byPassword(oddHome, "alice", "alice's password"),
 		"unasked passcode": {Domain: home, User: "alice", Password: secret.New("alice's password"), Passcode: secret.New("123456")},
 	} {
 		_, err := w.directory.SignIn(t.Context(), c)
@@ -136,7 +136,7 @@ func wrongCredentials(t *testing.T, w world) {
 }
 
 func missingRole(t *testing.T, w world) {
-	a := w.signIn(t, credentials(home, "bob", "bob's password"))
+	a := w.signIn(t, byPassword(home, "bob", "bob's password"))
 	if slices.Contains(a.Roles, "te_admin") || !slices.Contains(a.Roles, "readonly") {
 		t.Errorf("roles are %q", a.Roles)
 	}
@@ -146,9 +146,9 @@ func missingRole(t *testing.T, w world) {
 }
 
 func lockOut(t *testing.T, w world) {
-	right := credentials(home, "locked out", "right")
+	right := byPassword(home, "locked out", "right")
 	for range 5 {
-		if _, err := w.directory.SignIn(t.Context(), credentials(home, "locked out", "wrong")); !errors.Is(err, identity.ErrCredentials) {
+		if _, err := w.directory.SignIn(t.Context(), byPassword(home, "locked out", "wrong")); !errors.Is(err, identity.ErrCredentials) {
 			t.Fatal(err)
 		}
 	}
@@ -173,11 +173,11 @@ func lockOut(t *testing.T, w world) {
 }
 
 func passcode(t *testing.T, w world) {
-	c := credentials(home, "mfa", "mfa's password")
+	c := byPassword(home, "mfa", "mfa's password")
 	if _, err := w.directory.SignIn(t.Context(), c); !errors.Is(err, identity.ErrPasscodeNeeded) {
 		t.Errorf("without a passcode: %v", err)
 	}
-	if _, err := w.directory.SignIn(t.Context(), credentials(home, "mfa", "wrong")); !errors.Is(err, identity.ErrCredentials) {
+	if _, err := w.directory.SignIn(t.Context(), byPassword(home, "mfa", "wrong")); !errors.Is(err, identity.ErrCredentials) {
 		t.Errorf("wrong password without a passcode: %v", err)
 	}
 	shown := iamtest.Passcode(seed, w.now())
@@ -234,7 +234,7 @@ func rescopes(t *testing.T, w world) {
 }
 
 func rescopeRefused(t *testing.T, w world) {
-	theirs := w.signIn(t, credentials(oddHome, "alice", "another alice's password"))
+	theirs := w.signIn(t, byPassword(oddHome, "alice", "another alice's password"))
 	found, err := w.directory.Projects(t.Context(), theirs.Token)
 	if err != nil || len(found) != 1 {
 		t.Fatalf("projects are %v, %v", found, err)

@@ -59,7 +59,7 @@ func TestOwner(t *testing.T) {
 	_, c := simulated(t, iamtest.Options{})
 	for _, d := range iamtest.People() {
 		for _, u := range d.Users {
-			cred := credentials(d.Name, u.Name, u.Password)
+			cred := byPassword(d.Name, u.Name, u.Password)
 			if u.Seed != "" {
 				cred.Passcode = secret.New(iamtest.Passcode(u.Seed, time.Now()))
 			}
@@ -74,7 +74,7 @@ func TestOwner(t *testing.T) {
 // Where the service gives no sign, a missing passcode looks like a wrong password, and the passcode must be given at once.
 func TestPasscodeUnasked(t *testing.T) {
 	_, c := simulated(t, iamtest.Options{Domains: population(), NoReceipts: true})
-	cred := credentials(home, "mfa", "mfa's password")
+	cred := byPassword(home, "mfa", "mfa's password")
 	if _, err := c.SignIn(t.Context(), cred); !errors.Is(err, identity.ErrCredentials) {
 		t.Errorf("without a passcode: %v", err)
 	}
@@ -86,7 +86,7 @@ func TestPasscodeUnasked(t *testing.T) {
 
 func TestLargeTokens(t *testing.T) {
 	s, c := simulated(t, iamtest.Options{Domains: population(), TokenBytes: 64 << 10})
-	a, err := c.SignIn(t.Context(), credentials(home, "alice", "alice's password"))
+	a, err := c.SignIn(t.Context(), byPassword(home, "alice", "alice's password"))
 	if err != nil || len(a.Token.Reveal()) != 64<<10 {
 		t.Fatalf("token of %d bytes, %v", len(a.Token.Reveal()), err)
 	}
@@ -111,7 +111,7 @@ func TestLargeTokens(t *testing.T) {
 func TestTokensExpire(t *testing.T) {
 	now := &clock{now: time.Now()}
 	s, c := simulated(t, iamtest.Options{Domains: population(), Now: now.Now, TokenLife: time.Hour})
-	a, err := c.SignIn(t.Context(), credentials(home, "alice", "alice's password"))
+	a, err := c.SignIn(t.Context(), byPassword(home, "alice", "alice's password"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestTokensExpire(t *testing.T) {
 // A service that is away, or fails, is asked once per call, and the next call finds it again.
 func TestAway(t *testing.T) {
 	s, c := simulated(t, iamtest.Options{Domains: population()})
-	right := credentials(home, "alice", "alice's password")
+	right := byPassword(home, "alice", "alice's password")
 	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusNotFound} {
 		s.Fail(status)
 		before := s.Requests()
@@ -152,7 +152,7 @@ func TestSlow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	right := credentials(home, "alice", "alice's password")
+	right := byPassword(home, "alice", "alice's password")
 	if _, err := c.SignIn(t.Context(), right); !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("an answer that does not come gives %v", err)
 	}
@@ -168,12 +168,12 @@ func TestNotSent(t *testing.T) {
 	s, c := simulated(t, iamtest.Options{Domains: population()})
 	for name, cred := range map[string]identity.Credentials{
 		"nothing":        {},
-		"no domain":      credentials("", "alice", "alice's password"),
-		"no user":        credentials(home, "", "alice's password"),
+		"no domain":      byPassword("", "alice", "alice's password"),
+		"no user":        byPassword(home, "", "alice's password"),
 		"no password":    {Domain: home, User: "alice"},
-		"control":        credentials(home, "alice\x00", "alice's password"),
-		"not UTF-8":      credentials(home, "alice\xff", "alice's password"),
-		"endless":        credentials(home, strings.Repeat("e", 300), "alice's password"),
+		"control":        byPassword(home, "alice\x00", "alice's password"),
+		"not UTF-8":      byPassword(home, "alice\xff", "alice's password"),
+		"endless":        byPassword(home, strings.Repeat("e", 300), "alice's password"),
 		"not a passcode": {Domain: home, User: "alice", Password: secret.New("alice's password"), Passcode: secret.New("abcdef")},
 	} {
 		if _, err := c.SignIn(t.Context(), cred); !errors.Is(err, identity.ErrCredentials) {

@@ -61,6 +61,11 @@ func (c *Client) Rescope(ctx context.Context, token secret.Text, projectID strin
 	if err == nil && g.Project.ID != projectID {
 		err = errSenseless
 	}
+	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
+		// Keystone's answer to a token that it does not know.
+		err = fmt.Errorf("%w: exchange a token: status %d", identity.ErrCredentials, http.StatusNotFound)
+		return secret.Text{}, time.Time{}, err
+	}
 	if err != nil {
 		return secret.Text{}, time.Time{}, failed(ctx, "exchange a token", err)
 	}

@@ -74,7 +74,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	case slices.Contains(methods, "token"):
 		from := s.live(req.Auth.Identity.Token.ID)
 		if from == nil {
-			refuse(w, http.StatusUnauthorized)
+			refuse(w, http.StatusNotFound)
 			return
 		}
 		t.subject, t.expiresAt = from.subject, from.expiresAt
