@@ -265,6 +265,9 @@ type Ledger interface {
 	Orphans(ctx context.Context, own Source) ([]Mark, error)
 	// Usage returns sums; committed batches are contained at once. Rows are ordered by key, model, day, month.
 	Usage(ctx context.Context, q UsageQuery) ([]Sum, error)
+	// UsageVersion returns a number that changes with every commit of an event on a day of the half-open range: as long
+	// as it stays the same, so do the sums. Numbers say nothing beyond that, nor to another process.
+	UsageVersion(ctx context.Context, from, to Day) (uint64, error)
 	// Events returns single requests of a key, newest first, and the next page's cursor, empty behind the last.
 	Events(ctx context.Context, q EventQuery) (page []Event, next string, err error)
 	// LastUsed returns when each of the keys was last settled a request for; keys never used are absent.

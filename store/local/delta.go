@@ -135,7 +135,7 @@ func (l *ledger) apply(f *frame, pos, end usagelog.Position, seq uint64) {
 		l.applyMark(d, &f.marks[i])
 	}
 	for i := range f.events {
-		l.applyEvent(d, &f.events[i], pos)
+		l.applyEvent(d, &f.events[i], pos, seq)
 	}
 	if f.seq > 0 {
 		d.batches++
@@ -182,8 +182,9 @@ func (l *ledger) settle(d *delta, id store.RequestID) {
 	}
 }
 
-func (l *ledger) applyEvent(d *delta, e *event, pos usagelog.Position) {
+func (l *ledger) applyEvent(d *delta, e *event, pos usagelog.Position, seq uint64) {
 	c := cell{key: e.key, model: e.model, day: l.days.of(e.at)}
+	l.touched[c.day] = seq
 	s := d.cells[c]
 	if s == nil {
 		s = new(sum)

@@ -40,6 +40,8 @@ type ledger struct {
 	// running holds the sources handed out since the folder was opened.
 	running map[store.Source]bool
 	days    calendar
+	// touched holds the last frame with an event of each day, as far as frames have been applied since the opening.
+	touched map[store.Day]uint64
 
 	// folding makes folds follow one another.
 	folding sync.Mutex
@@ -57,6 +59,7 @@ func (l *ledger) init(location *time.Location) {
 	l.seqs = map[store.Source]uint64{}
 	l.open = map[store.RequestID]*openMark{}
 	l.running = map[store.Source]bool{}
+	l.touched = map[store.Day]uint64{}
 	l.days.location = location
 }
 

@@ -210,16 +210,15 @@ func (l *ledger) load(txn *badger.Txn) error {
 
 // eachRow calls fn for each row with the prefix, in order. The slices are valid during the call.
 func eachRow(txn *badger.Txn, prefix []byte, fn func(key, value []byte) error) error {
-	return rowsFrom(txn, prefix, prefix, func(key, value []byte) (bool, error) { return true, fn(key, value) })
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+	defer it.Close()
+	return rowsFrom(it, prefix, prefix, func(key, value []byte) (bool, error) { return true, fn(key, value) })
 }
 
-// rowsFrom is eachRow from a start, until fn says false.
-func rowsFrom(txn *badger.Txn, prefix, start []byte, fn func(key, value []byte) (bool, error)) error {
-	o := badger.DefaultIteratorOptions
-	o.Prefix = prefix
-	it := txn.NewIterator(o)
-	defer it.Close()
-	for it.Seek(start); it.Valid(); it.Next() {
+// rowsFrom is eachRow from a start, until fn says false. Values are not prefetched, which costs Badger a goroutine for
+// each: small ones lie beside their keys.
+func rowsFrom(it *badger.Iterator, prefix, start []byte, fn func(key, value []byte) (bool, error)) error {
+	for it.Seek(start); it.ValidForPrefix(prefix); it.Next() {
 		item := it.Item()
 		goOn := true
 		err := item.Value(func(value []byte) (err error) {

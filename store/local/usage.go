@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -90,6 +91,19 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) ([]store.Sum, err
 	return s.ledger.answer(t), nil
 }
 
+// UsageVersion implements store.Ledger: the number of the last frame since the opening with an event of these days.
+func (s *Store) UsageVersion(ctx context.Context, from, to store.Day) (last uint64, err error) {
+	l := &s.ledger
+	l.state.RLock()
+	defer l.state.RUnlock()
+	for day, seq := range l.touched {
+		if day >= from && day < to {
+			last = max(last, seq)
+		}
+	}
+	return last, ctx.Err()
+}
+
 // waitingCells are those cells of a pending delta that are asked for, as they were at frame lastSeq.
 type waitingCells struct {
 	lastSeq uint64
@@ -141,15 +155,7 @@ func (t *tally) scan(ctx context.Context, txn *badger.Txn) error {
 	if err != nil {
 		return err
 	}
-	for key := range keys {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := t.scanKey(txn, key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.scanKeys(ctx, txn, slices.Sorted(maps.Keys(keys)))
 }
 
 // keysToScan returns the keys asked for, or all that were used in the months of the query.
@@ -164,8 +170,15 @@ func (t *tally) keysToScan(txn *badger.Txn) (map[uint32]bool, error) {
 
 // scanRows reads the rows of one kind whose numbers begin with prefix and go on with a number in [from, to).
 func scanRows(txn *badger.Txn, prefix []byte, from, to uint32, parts int, fn func([3]uint32, sum)) error {
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
+	defer it.Close()
+	return rowsIn(it, prefix, from, to, parts, fn)
+}
+
+// rowsIn is scanRows by an iterator over more than these rows.
+func rowsIn(it *badger.Iterator, prefix []byte, from, to uint32, parts int, fn func([3]uint32, sum)) error {
 	start := binary.BigEndian.AppendUint32(slices.Clone(prefix), from)
-	return rowsFrom(txn, prefix, start, func(key, value []byte) (bool, error) {
+	return rowsFrom(it, prefix, start, func(key, value []byte) (bool, error) {
 		p, err := keyParts(key, parts)
 		if err != nil {
 			return false, err
@@ -198,17 +211,32 @@ func (t *tally) scanTotals(txn *badger.Txn, fn func(store.Month, uint32, sum)) e
 	})
 }
 
-func (t *tally) scanKey(txn *badger.Txn, key uint32) error {
+// scanKeys reads the rows by day, or by month where they suffice, of keys in ascending order. One iterator serves all:
+// to make one costs more than to read the rows of a key.
+func (t *tally) scanKeys(ctx context.Context, txn *badger.Txn, keys []uint32) error {
+	row, from, to := byte(rowDay), uint32(t.q.From), uint32(t.q.To)
 	if t.wholeMonths() {
-		from, to := t.q.From.Month(), t.q.To.Month()
-		return scanRows(txn, rowKey(rowMonth, key), uint32(from), uint32(to), 3, func(p [3]uint32, s sum) {
-			t.add(key, p[2], 0, store.Month(p[1]), s)
-		})
+		row, from, to = rowMonth, uint32(t.q.From.Month()), uint32(t.q.To.Month())
 	}
-	return scanRows(txn, rowKey(rowDay, key), uint32(t.q.From), uint32(t.q.To), 3, func(p [3]uint32, s sum) {
-		day := store.Day(p[1])
-		t.add(key, p[2], day, day.Month(), s)
-	})
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: rowKey(row)})
+	defer it.Close()
+	for i, key := range keys {
+		if i%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err := rowsIn(it, rowKey(row, key), from, to, 3, func(p [3]uint32, s sum) {
+			if row == rowMonth {
+				t.add(key, p[2], 0, store.Month(p[1]), s)
+				return
+			}
+			day := store.Day(p[1])
+			t.add(key, p[2], day, day.Month(), s)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // answer gives the rows their names and their order.
