@@ -31,6 +31,7 @@ func Ledger(t *testing.T, open OpenLedger, loc *time.Location) {
 		{"DayBoundaries", testDayBoundaries},
 		{"Groupings", testGroupings},
 		{"EmptyQueries", testEmptyQueries},
+		{"UsageVersion", testUsageVersion},
 		{"Events", testEvents},
 		{"EventsCursor", testEventsCursor},
 		{"Orphans", testOrphans},
@@ -382,6 +383,50 @@ func testEmptyQueries(f *fixture) {
 	f.commit(f.event("k", "m", noon))
 	if n := f.total(); n != 1 {
 		f.Fatalf("%d requests", n)
+	}
+}
+
+// testUsageVersion: the version of a range changes with a commit of an event on one of its days, and with no other.
+func testUsageVersion(f *fixture) {
+	local := func(d, h int) time.Time { return time.Date(2026, 11, d, h, 0, 0, 0, f.loc) }
+	ranges := [][2]store.Day{
+		{day("2026-11-01"), day("2026-11-20")}, {day("2026-11-19"), day("2026-11-20")}, {day("2026-11-20"), day("2026-11-21")},
+		{day("2026-11-01"), day("2026-12-01")}, {day("2026-11-20"), day("2026-11-20")},
+	}
+	versions := func() (list [5]uint64) {
+		f.Helper()
+		for i, r := range ranges {
+			v, err := f.l.UsageVersion(f.Context(), r[0], r[1])
+			if err != nil {
+				f.Fatal(err)
+			}
+			list[i] = v
+		}
+		return list
+	}
+	for _, c := range []struct {
+		what    string
+		events  []store.Event
+		changes [5]bool
+	}{
+		{"an empty batch", nil, [5]bool{}},
+		{"the last hour of the 19th", []store.Event{f.event("a", "m", local(19, 23))}, [5]bool{true, true, false, true, false}},
+		{"the first hour of the 20th", []store.Event{f.event("a", "m", local(20, 0))}, [5]bool{false, false, true, true, false}},
+		{"a late one of the 2nd", []store.Event{f.event("b", "n", local(2, 12))}, [5]bool{true, false, false, true, false}},
+		{"the 20th again", []store.Event{f.event("a", "m", local(20, 0))}, [5]bool{false, false, true, true, false}},
+		{"two days", []store.Event{f.event("a", "m", local(19, 1)), f.event("a", "m", local(20, 1))}, [5]bool{true, true, true, true, false}},
+		{"another month", []store.Event{f.event("a", "m", local(31, 1))}, [5]bool{}},
+	} {
+		before := versions()
+		if again := versions(); again != before {
+			f.Errorf("versions change by themselves: %v, then %v", before, again)
+		}
+		f.commit(c.events...)
+		for i, v := range versions() {
+			if (v != before[i]) != c.changes[i] {
+				f.Errorf("%s: the version of %s to %s is %d, was %d", c.what, ranges[i][0], ranges[i][1], v, before[i])
+			}
+		}
 	}
 }
 
