@@ -58,7 +58,7 @@ func newFixture(t *testing.T) *fixture {
 	follow(t, f.gate, f.store)
 	f.tenants = identity.NewTenants(f.store, identity.NewAudit(f.store), func() time.Time { return f.clock })
 	f.Service = NewService(Options{
-		Documents: f.store, Hasher: h, Gate: f.gate, Now: func() time.Time { return f.clock },
+		Documents: f.store, Hasher: h, Gate: f.gate, Profiles: newProfiles(f.store), Now: func() time.Time { return f.clock },
 	})
 	return f
 }
