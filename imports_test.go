@@ -52,7 +52,7 @@ var outsiders = map[string][]string{
 }
 
 // pure are packages that know nothing of this module.
-var pure = []string{"fault", "secret", "yamldoc", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
+var pure = []string{"fault", "secret", "identity/iam/iamtest", "yamldoc", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
 
 type goPackage struct {
 	ImportPath string
