@@ -35,7 +35,8 @@ const (
 type Config struct {
 	// URL is the service's address, with or without /v3 at its end. Only loopback addresses may go without TLS.
 	URL *url.URL
-	// Timeout bounds a method, from its call to its return; zero means 10 seconds.
+	// Timeout bounds a method, from its call to its return; zero means 10 seconds. A sign-in that fails half way takes up
+	// to as long again, to revoke the token.
 	Timeout time.Duration
 	// RootCAs are the authorities that vouch for the service's certificate; nil means those of the system.
 	RootCAs *x509.CertPool

@@ -1,9 +1,7 @@
 package iam_test
 
 import (
-	"encoding/base32"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -74,8 +72,7 @@ func (s settler) user(u iamtest.User, domain string, inside []string) {
 	made, err := users.Create(s.Context(), s.client, opts).Extract()
 	s.must(err)
 	if u.Seed != "" {
-		blob := strings.TrimRight(base32.StdEncoding.EncodeToString([]byte(u.Seed)), "=")
-		s.must(credentials.Create(s.Context(), s.client, credentials.CreateOpts{Type: "totp", UserID: made.ID, Blob: blob}).Err)
+		s.must(credentials.Create(s.Context(), s.client, credentials.CreateOpts{Type: "totp", UserID: made.ID, Blob: u.DeviceKey()}).Err)
 	}
 	for _, name := range u.Roles {
 		role := s.role(name)

@@ -3,6 +3,7 @@ package iamtest
 import (
 	"crypto/hmac"
 	"crypto/sha1"
+	"encoding/base32"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -18,4 +19,9 @@ func Passcode(seed string, at time.Time) string {
 	sum := mac.Sum(nil)
 	offset := sum[len(sum)-1] & 15
 	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[offset:])&0x7fffffff)%1_000_000)
+}
+
+// DeviceKey returns the seed in the form that authenticator apps, and Keystone, take it in.
+func (u User) DeviceKey() string {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(u.Seed))
 }
