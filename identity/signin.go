@@ -151,28 +151,35 @@ func (s *SignIn) begin(ctx context.Context, by Actor, from Origin, n NewSession)
 	return cookie, session, nil
 }
 
-// Actor returns who acts in a session, with the rights of now; a fault of kind NotFound if the session holds no more, since
+// Who is somebody with a session. User and Tenant are those of a customer, Account that of an operator.
+type Who struct {
+	Actor   Actor
+	User    User
+	Tenant  Tenant
+	Account OperatorAccount
+}
+
+// Who returns whose session it is, with the rights of now; a fault of kind NotFound if the session holds no more, since
 // the operator's account was disabled or has another password.
-func (s *SignIn) Actor(ctx context.Context, v Session) (Actor, error) {
+func (s *SignIn) Who(ctx context.Context, v Session) (who Who, err error) {
 	if v.Kind == Operator {
-		account, err := s.Operators.Get(ctx, v.UserID)
-		if err != nil {
-			return Actor{}, err
+		if who.Account, err = s.Operators.Get(ctx, v.UserID); err != nil {
+			return Who{}, err
 		}
-		if account.DisabledAt != nil || v.CreatedAt.Before(account.PasswordAt) {
-			return Actor{}, noSession()
+		if who.Account.DisabledAt != nil || v.CreatedAt.Before(who.Account.PasswordAt) {
+			return Who{}, noSession()
 		}
-		return account.Actor(), nil
+		who.Actor = who.Account.Actor()
+		return who, nil
 	}
-	user, err := s.Users.Get(ctx, v.UserID)
-	if err != nil {
-		return Actor{}, err
+	if who.User, err = s.Users.Get(ctx, v.UserID); err != nil {
+		return Who{}, err
 	}
-	tenant, err := s.Tenants.Get(ctx, user.TenantID)
-	if err != nil {
-		return Actor{}, err
+	if who.Tenant, err = s.Tenants.Get(ctx, who.User.TenantID); err != nil {
+		return Who{}, err
 	}
-	return user.Actor(tenant), nil
+	who.Actor = who.User.Actor(who.Tenant)
+	return who, nil
 }
 
 // Out ends a session and revokes its token, as far as the directory answers within five seconds. One that has ended

@@ -31,7 +31,8 @@ func TestCustomerSignsIn(t *testing.T) {
 	if token, err := f.sessions.Token(s); err != nil || token.Reveal() != "iam-token-1" {
 		t.Errorf("token %q, %v", token.Reveal(), err)
 	}
-	actor, err := f.signIn.Actor(t.Context(), s)
+	who, err := f.signIn.Who(t.Context(), s)
+	actor := who.Actor
 	if err != nil || actor.Kind != Customer || actor.ID != s.UserID || actor.TenantID != s.TenantID || actor.Name != "7 ann" || len(actor.Rights) != 3 {
 		t.Errorf("%+v, %v", actor, err)
 	}
@@ -173,10 +174,11 @@ func TestSuspendedTenantSignsIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	actor, err := f.signIn.Actor(t.Context(), s)
+	who, err := f.signIn.Who(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	actor := who.Actor
 	if _, err := f.profiles.Get(t.Context(), actor, s.TenantID); err != nil {
 		t.Error(err)
 	}
@@ -259,7 +261,7 @@ func TestOperatorSignsIn(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	f.found(cookie.Reveal(), true)
-	if a, err := f.signIn.Actor(t.Context(), s); err != nil || a.Kind != Operator || a.ID != account.ID {
+	if a, err := f.signIn.Who(t.Context(), s); err != nil || a.Actor.Kind != Operator || a.Account.ID != account.ID {
 		t.Errorf("%+v, %v", a, err)
 	}
 	if got := f.actions(""); !slices.Equal(got, []string{"operator.create", "session.begin"}) {
@@ -277,19 +279,19 @@ func TestOperatorSignsIn(t *testing.T) {
 	if _, err := f.operators.SetPassword(t.Context(), account.Actor(), account.ID, secret.New("another long password")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.signIn.Actor(t.Context(), s)
+	_, err = f.signIn.Who(t.Context(), s)
 	isFault(t, err, fault.NotFound, "")
 	_, s, err = f.signIn.Operator(t.Context(), "jo", secret.New("another long password"), office)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.signIn.Actor(t.Context(), s); err != nil {
+	if _, err := f.signIn.Who(t.Context(), s); err != nil {
 		t.Error(err)
 	}
 	if _, err := f.operators.Disable(t.Context(), Administrator(), account.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.signIn.Actor(t.Context(), s)
+	_, err = f.signIn.Who(t.Context(), s)
 	isFault(t, err, fault.NotFound, "")
 	if err := f.signIn.Out(t.Context(), s); err != nil || len(f.directory.revoked) != 0 {
 		t.Errorf("%v, revoked %v", err, f.directory.revoked)

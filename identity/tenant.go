@@ -6,8 +6,10 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,6 +140,29 @@ func (t *Tenants) List(ctx context.Context, by Actor, after string, limit int) (
 	}
 	page, next, err := t.tenants.List(ctx, "", "", after, limit)
 	return values(page), next, err
+}
+
+// Find returns the tenants whose name or domain contains a text, or whose ID begins with it, letters of either case being
+// the same, in order of their names; an empty text finds all. Only operators may.
+func (t *Tenants) Find(ctx context.Context, by Actor, text string) ([]Tenant, error) {
+	if err := by.RequireOperator(); err != nil {
+		return nil, err
+	}
+	text = strings.ToLower(text)
+	var found []Tenant
+	for r, err := range t.tenants.All(ctx, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		v := r.Value
+		if strings.Contains(strings.ToLower(v.Name), text) || strings.Contains(strings.ToLower(v.Domain), text) || strings.HasPrefix(v.ID, text) {
+			found = append(found, v)
+		}
+	}
+	slices.SortFunc(found, func(a, b Tenant) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
+	})
+	return found, nil
 }
 
 // Suspend refuses all keys of a tenant and all changes by its users, who can still sign in and read. Only operators may.

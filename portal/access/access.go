@@ -24,10 +24,8 @@ import (
 
 // Options is what a Guard works with. All fields but TrustedProxies are required.
 type Options struct {
-	Sessions  *identity.Sessions
-	Users     *identity.Users
-	Tenants   *identity.Tenants
-	Operators *identity.Operators
+	Sessions *identity.Sessions
+	SignIn   *identity.SignIn
 	// PublicURL is what the portal is reached by. Cookies are Secure, and bound to the host, if it is https.
 	PublicURL *url.URL
 	// TrustedProxies are those whose X-Forwarded-For is believed.
@@ -38,27 +36,23 @@ type Options struct {
 
 // Guard knows visitors. It may be used concurrently.
 type Guard struct {
-	Options
-	secure bool
-	key    []byte
+	options Options
+	secure  bool
+	key     []byte
 }
 
 // New returns a Guard.
 func New(o Options) *Guard {
 	mac := hmac.New(sha256.New, o.Key)
 	mac.Write([]byte("llmhub form tokens"))
-	return &Guard{Options: o, secure: o.PublicURL != nil && o.PublicURL.Scheme == "https", key: mac.Sum(nil)}
+	return &Guard{options: o, secure: o.PublicURL != nil && o.PublicURL.Scheme == "https", key: mac.Sum(nil)}
 }
 
 // Visitor is who asks. The zero Visitor is nobody in particular.
 type Visitor struct {
 	// Session is nil for visitors who have not signed in.
 	Session *identity.Session
-	Actor   identity.Actor
-	// User and Tenant are those of a customer, Operator that of an operator.
-	User     identity.User
-	Tenant   identity.Tenant
-	Operator identity.OperatorAccount
+	identity.Who
 }
 
 // SignedIn says whether the visitor has a session.
@@ -76,37 +70,15 @@ func (g *Guard) Visitor(ctx context.Context, c *fiber.Ctx) (Visitor, error) {
 	if cookie == "" {
 		return Visitor{}, nil
 	}
-	s, err := g.Sessions.Find(ctx, cookie)
+	s, err := g.options.Sessions.Find(ctx, cookie)
 	if err != nil {
 		return Visitor{}, ignoreMissing(err)
 	}
-	if s.Kind == identity.Operator {
-		return g.operator(ctx, s)
-	}
-	return g.customer(ctx, s)
-}
-
-func (g *Guard) customer(ctx context.Context, s identity.Session) (Visitor, error) {
-	user, err := g.Users.Get(ctx, s.UserID)
+	who, err := g.options.SignIn.Who(ctx, s)
 	if err != nil {
 		return Visitor{}, ignoreMissing(err)
 	}
-	tenant, err := g.Tenants.Get(ctx, user.TenantID)
-	if err != nil {
-		return Visitor{}, ignoreMissing(err)
-	}
-	return Visitor{Session: &s, Actor: user.Actor(tenant), User: user, Tenant: tenant}, nil
-}
-
-func (g *Guard) operator(ctx context.Context, s identity.Session) (Visitor, error) {
-	account, err := g.Operators.Get(ctx, s.UserID)
-	if err != nil {
-		return Visitor{}, ignoreMissing(err)
-	}
-	if account.DisabledAt != nil {
-		return Visitor{}, nil
-	}
-	return Visitor{Session: &s, Actor: account.Actor(), Operator: account}, nil
+	return Visitor{Session: &s, Who: who}, nil
 }
 
 // ignoreMissing takes what does not exist for a session that is over.
@@ -194,7 +166,7 @@ func (g *Guard) Address(c *fiber.Ctx) string {
 }
 
 func (g *Guard) trusted(a netip.Addr) bool {
-	for _, p := range g.TrustedProxies {
+	for _, p := range g.options.TrustedProxies {
 		if p.Contains(a) {
 			return true
 		}

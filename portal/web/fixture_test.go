@@ -165,12 +165,13 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	o.Operators = identity.NewOperators(d, o.Audit, now)
 	o.Tokens = identity.NewPersonalTokens(d, o.Audit, o.Users, o.Tenants, now)
 	o.Service = subscription.NewService(subscription.Options{Documents: d, Hasher: hasher, Gate: gate, Profiles: o.Profiles, Now: now})
+	o.TenantUsage = metering.NewTenants(d, o.Service.TenantOfKey, now)
 	o.SignIn = identity.NewSignIn(identity.SignInOptions{
 		Directory: f.directory, Tenants: o.Tenants, Users: o.Users, Sessions: o.Sessions, Operators: o.Operators,
 		Throttle: identity.NewThrottle(now), Audit: o.Audit, CustomerRole: "te_admin", Now: now,
 	})
 	o.Guard = access.New(access.Options{
-		Sessions: o.Sessions, Users: o.Users, Tenants: o.Tenants, Operators: o.Operators, PublicURL: o.PublicURL, Key: key,
+		Sessions: o.Sessions, SignIn: o.SignIn, PublicURL: o.PublicURL, Key: key,
 	})
 	return o
 }

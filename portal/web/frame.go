@@ -80,7 +80,7 @@ func (v *visit) complete(f *frame) error {
 	f.SignIn = !v.SignedIn()
 	switch {
 	case v.IsOperator():
-		f.Person = &person{Name: v.Operator.Name, Initials: initials(v.Operator.Name), Role: v.t("frame.operator"), Operator: true}
+		f.Person = &person{Name: v.Account.Name, Initials: initials(v.Account.Name), Role: v.t("frame.operator"), Operator: true}
 		f.Nav = v.operatorNav()
 	case v.IsCustomer():
 		if err := v.completeCustomer(f); err != nil {

@@ -2,10 +2,17 @@ package web
 
 // done are what a page can say has just been done, by the code in its URL.
 var done = map[string]bool{
-	"signed-out":        true,
-	"subscribed":        true,
-	"profile-submitted": true,
-	"profile-withdrawn": true,
+	"signed-out":             true,
+	"subscribed":             true,
+	"profile-submitted":      true,
+	"profile-withdrawn":      true,
+	"profile-approved":       true,
+	"profile-rejected":       true,
+	"tenant-suspended":       true,
+	"tenant-resumed":         true,
+	"subscription-cancelled": true,
+	"password-changed":       true,
+	"sessions-ended":         true,
 }
 
 // isDone says whether a code from a URL is one of done.

@@ -39,7 +39,7 @@ type route struct {
 func (w *Web) routes() []route {
 	var all []route
 	for _, part := range [][]route{
-		w.signInRoutes(), w.catalogRoutes(), w.subscribeRoutes(), w.organizationRoutes(),
+		w.signInRoutes(), w.catalogRoutes(), w.subscribeRoutes(), w.organizationRoutes(), w.operatorRoutes(),
 	} {
 		all = append(all, part...)
 	}

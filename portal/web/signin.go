@@ -55,7 +55,7 @@ func (v *visit) newSignIn() signInPage {
 		Domain:   field{Name: "domain", Label: v.t("signin.domain"), Type: "text", Hint: v.t("signin.domain.hint"), Required: true, Autocomplete: "organization", MaxLength: 200},
 		User:     field{Name: "user", Label: v.t("signin.user"), Type: "text", Required: true, Autocomplete: "username", MaxLength: 200},
 		Password: field{Name: "password", Label: v.t("signin.password"), Type: "password", Required: true, Autocomplete: "current-password", MaxLength: 500},
-		Passcode: field{Name: "passcode", Label: v.t("signin.passcode"), Type: "text", Hint: v.t("signin.passcode.hint"), Required: true, Autocomplete: "one-time-code", MaxLength: 10},
+		Passcode: field{Name: "passcode", Label: v.t("signin.passcode"), Type: "text", Hint: v.t("signin.passcode.hint"), Autocomplete: "one-time-code", MaxLength: 10},
 		Closed:   !v.web.CustomersSignIn, Console: v.web.Links.Console, PasswordReset: v.web.Links.PasswordReset,
 	}
 }
@@ -90,7 +90,7 @@ func afterSignIn(operator bool, next string) string {
 func (w *Web) signIn(v *visit) error {
 	p := v.newSignIn()
 	p.Next, p.Remember = localPath(v.value("next"), ""), v.checked("remember")
-	credentials := identity.Credentials{Domain: v.value("domain"), User: v.value("user"), Password: secret.New(v.value("password"))}
+	credentials := identity.Credentials{Domain: v.value("domain"), User: v.value("user"), Password: secret.New(v.value("password")), Passcode: secret.New(v.value("passcode"))}
 	if id := v.value("pending"); id != "" {
 		waiting, ok := w.pending.take(id, w.Guard.VisitorID(v.c))
 		if !ok {

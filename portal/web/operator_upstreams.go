@@ -1,0 +1,58 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// upstreamsPage is how the model servers are doing.
+type upstreamsPage struct {
+	Rows []upstreamRow
+	// Models are those that are served, with their prices.
+	Models []modelPrice
+}
+
+type upstreamRow struct {
+	Upstream, Deployment, Models, State, Class string
+	Requests, Failures, InFlight               int64
+	WindowRequests, WindowFailures             string
+	Median, Slow                               string
+	LastSuccess, LastFailure                   time.Time
+	LastReason                                 string
+}
+
+var upstreamsTemplate = newPage[upstreamsPage]("operator-upstreams")
+
+func (w *Web) showUpstreams(v *visit) error {
+	p := upstreamsPage{Models: w.modelPrices(v, nil)}
+	for _, u := range w.Upstreams() {
+		p.Rows = append(p.Rows, v.upstreamRow(u))
+	}
+	return upstreamsTemplate.render(v, fiber.StatusOK, frame{Title: v.t("upstreams.title"), Current: "/operator/upstreams"}, p)
+}
+
+func (v *visit) upstreamRow(u Upstream) upstreamRow {
+	r := upstreamRow{
+		Upstream: u.Upstream, Deployment: u.Deployment, Models: strings.Join(u.Models, ", "), State: v.t("upstreams.state." + u.State),
+		Requests: u.Requests, Failures: u.Failures, InFlight: u.InFlight, LastSuccess: u.LastSuccess, LastFailure: u.LastFailure,
+		LastReason: u.LastReason, WindowRequests: unknown, WindowFailures: unknown, Median: unknown, Slow: unknown,
+	}
+	r.Class = map[string]string{"healthy": "good", "degraded": "warn", "failing": "bad"}[u.State]
+	if r.Class == "" {
+		r.Class = "off"
+	}
+	if u.WindowRequests > 0 {
+		r.WindowRequests = v.loc.Number(u.WindowRequests)
+		r.WindowFailures = v.loc.Permille(u.WindowFailures * 1000 / u.WindowRequests)
+	}
+	if u.FirstByteMedian > 0 {
+		r.Median, r.Slow = v.milliseconds(u.FirstByteMedian), v.milliseconds(u.FirstByteSlow)
+	}
+	return r
+}
+
+func (v *visit) milliseconds(d time.Duration) string {
+	return v.loc.Number(d.Milliseconds()) + " ms"
+}
