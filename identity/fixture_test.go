@@ -152,6 +152,8 @@ type directory struct {
 	signIns   int
 	revoked   []string
 	down      bool
+	// passcode is the answer to a wrong passcode; all but 123456 are.
+	passcode error
 }
 
 // add makes an account and returns the credentials for it.
@@ -175,6 +177,8 @@ func (d *directory) SignIn(_ context.Context, c Credentials) (Account, error) {
 		return Account{}, ErrCredentials
 	case strings.HasPrefix(c.User, "mfa") && !c.Passcode.IsSet():
 		return Account{}, ErrPasscodeNeeded
+	case c.Passcode.IsSet() && c.Passcode.Reveal() != "123456":
+		return Account{}, d.passcode
 	}
 	a := d.accounts[key]
 	a.Token, a.ExpiresAt = secret.New(fmt.Sprintf("iam-token-%d", d.signIns)), d.now().Add(24*time.Hour)

@@ -33,6 +33,11 @@ type OperatorAccount struct {
 // Actor returns who acts when the account's operator does.
 func (a OperatorAccount) Actor() Actor { return Actor{Kind: Operator, ID: a.ID, Name: a.Name} }
 
+// Holds says whether a session of the account is still good: it is not once the account is disabled or has another password.
+func (a OperatorAccount) Holds(s Session) bool {
+	return s.Kind == Operator && s.UserID == a.ID && a.DisabledAt == nil && !s.CreatedAt.Before(a.PasswordAt)
+}
+
 // operatorName makes sure that a name is one account's; its ID is the name.
 type operatorName struct {
 	AccountID string `json:"account_id"`

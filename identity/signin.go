@@ -18,8 +18,8 @@ var ErrRoleMissing = errors.New("the user has not the role that is needed to sig
 
 // Limits of what is sent to a directory, in bytes.
 const (
-	maxNameBytes     = 256
-	maxPassword      = 1024
+	maxNameBytes     = 1024
+	maxPassword      = 4096
 	maxPasscodeBytes = 16
 )
 
@@ -75,9 +75,10 @@ func (s *SignIn) Customer(ctx context.Context, c Credentials, from Origin) (secr
 		return secret.Text{}, Session{}, ErrCredentials
 	}
 	var account Account
-	err := s.attempt("customer\x00"+strings.ToLower(c.Domain+"\x00"+c.User), from.Address, func() (err error) {
+	err := s.attempt("customer\x00"+strings.ToLower(c.Domain+"\x00"+c.User), from.Address, func() (failed bool, err error) {
 		account, err = s.Directory.SignIn(ctx, c)
-		return err
+		// A passcode that was given and is asked for again has been guessed wrongly.
+		return errors.Is(err, ErrCredentials) || errors.Is(err, ErrPasscodeNeeded) && c.Passcode.IsSet(), err
 	})
 	if err != nil {
 		return secret.Text{}, Session{}, err
@@ -95,16 +96,17 @@ func sensible(c Credentials) bool {
 		len(c.Password.Reveal()) <= maxPassword && len(c.Passcode.Reveal()) <= maxPasscodeBytes
 }
 
-// attempt lets verify judge what somebody gave, unless that was tried too often.
-func (s *SignIn) attempt(account, address string, verify func() error) error {
+// attempt lets verify judge what somebody gave, unless that was tried too often. verify says whether it was wrong; other
+// errors do not count.
+func (s *SignIn) attempt(account, address string, verify func() (failed bool, err error)) error {
 	if err := s.Throttle.Check(account, address); err != nil {
 		return err
 	}
-	err := verify()
+	failed, err := verify()
 	switch {
 	case err == nil:
 		s.Throttle.Succeeded(account, address)
-	case errors.Is(err, ErrCredentials):
+	case failed:
 		s.Throttle.Failed(account, address)
 	default:
 		s.Throttle.Undo(account, address)
@@ -127,9 +129,9 @@ func (s *SignIn) admit(ctx context.Context, a Account, from Origin) (secret.Text
 // Operator begins a session for an operator. The error wraps ErrCredentials, or is a fault of kind TooMany.
 func (s *SignIn) Operator(ctx context.Context, name string, password secret.Text, from Origin) (secret.Text, Session, error) {
 	var account OperatorAccount
-	err := s.attempt("operator\x00"+foldOperatorName(name), from.Address, func() (err error) {
+	err := s.attempt("operator\x00"+foldOperatorName(name), from.Address, func() (failed bool, err error) {
 		account, err = s.Operators.Verify(ctx, name, password)
-		return err
+		return errors.Is(err, ErrCredentials), err
 	})
 	if err != nil {
 		return secret.Text{}, Session{}, err
@@ -166,7 +168,7 @@ func (s *SignIn) Who(ctx context.Context, v Session) (who Who, err error) {
 		if who.Account, err = s.Operators.Get(ctx, v.UserID); err != nil {
 			return Who{}, err
 		}
-		if who.Account.DisabledAt != nil || v.CreatedAt.Before(who.Account.PasswordAt) {
+		if !who.Account.Holds(v) {
 			return Who{}, noSession()
 		}
 		who.Actor = who.Account.Actor()

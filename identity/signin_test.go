@@ -34,7 +34,7 @@ func TestCustomerSignsIn(t *testing.T) {
 	who, err := f.signIn.Who(t.Context(), s)
 	actor := who.Actor
 	if err != nil || actor.Kind != Customer || actor.ID != s.UserID || actor.TenantID != s.TenantID || actor.Name != "7 ann" || len(actor.Rights) != 3 {
-		t.Errorf("%+v, %v", actor, err)
+		t.Errorf("%+v", actor)
 	}
 	if tenant, err := f.tenants.Get(t.Context(), s.TenantID); err != nil || tenant.Name != "OTC-1" {
 		t.Errorf("%+v, %v", tenant, err)
@@ -174,11 +174,7 @@ func TestSuspendedTenantSignsIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	who, err := f.signIn.Who(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	actor := who.Actor
+	actor := f.actor(User{ID: s.UserID})
 	if _, err := f.profiles.Get(t.Context(), actor, s.TenantID); err != nil {
 		t.Error(err)
 	}
@@ -261,10 +257,13 @@ func TestOperatorSignsIn(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	f.found(cookie.Reveal(), true)
-	if a, err := f.signIn.Who(t.Context(), s); err != nil || a.Actor.Kind != Operator || a.Account.ID != account.ID {
-		t.Errorf("%+v, %v", a, err)
+	if who, err := f.signIn.Who(t.Context(), s); err != nil || who.Actor.Kind != Operator || who.Account.ID != account.ID {
+		t.Errorf("%+v, %v", who, err)
 	}
-	if got := f.actions(""); !slices.Equal(got, []string{"operator.create", "session.begin"}) {
+	if !account.Holds(s) || f.operator("mo").Holds(s) || account.Holds(Session{Kind: Customer, UserID: account.ID, CreatedAt: f.now()}) {
+		t.Error("whose session it is")
+	}
+	if got := f.actions(""); !slices.Equal(got, []string{"operator.create", "operator.create", "session.begin"}) {
 		t.Errorf("audited: %v", got)
 	}
 	for range freeFailures {
@@ -276,24 +275,39 @@ func TestOperatorSignsIn(t *testing.T) {
 		t.Error("the throttle does not hold for operators")
 	}
 	f.pass(time.Minute)
-	if _, err := f.operators.SetPassword(t.Context(), account.Actor(), account.ID, secret.New("another long password")); err != nil {
-		t.Fatal(err)
+	account, err = f.operators.SetPassword(t.Context(), account.Actor(), account.ID, secret.New("another long password"))
+	if err != nil || account.Holds(s) {
+		t.Errorf("with another password the session holds, or %v", err)
 	}
 	_, err = f.signIn.Who(t.Context(), s)
 	isFault(t, err, fault.NotFound, "")
 	_, s, err = f.signIn.Operator(t.Context(), "jo", secret.New("another long password"), office)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || !account.Holds(s) {
+		t.Errorf("the new session does not hold, or %v", err)
 	}
-	if _, err := f.signIn.Who(t.Context(), s); err != nil {
-		t.Error(err)
+	account, err = f.operators.Disable(t.Context(), Administrator(), account.ID)
+	if err != nil || account.Holds(s) {
+		t.Errorf("the session of a disabled account holds, or %v", err)
 	}
-	if _, err := f.operators.Disable(t.Context(), Administrator(), account.ID); err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.signIn.Who(t.Context(), s)
-	isFault(t, err, fault.NotFound, "")
 	if err := f.signIn.Out(t.Context(), s); err != nil || len(f.directory.revoked) != 0 {
 		t.Errorf("%v, revoked %v", err, f.directory.revoked)
+	}
+}
+
+// Passcodes cannot be guessed faster than passwords.
+func TestPasscodesAreThrottled(t *testing.T) {
+	for _, answer := range []error{ErrCredentials, ErrPasscodeNeeded} {
+		f := newFixture(t)
+		c := f.directory.add("OTC-1", "mfa ann", administrator)
+		c.Passcode = secret.New("000000")
+		f.directory.passcode = answer
+		for range freeFailures {
+			if _, _, err := f.signIn.Customer(t.Context(), c, office); !errors.Is(err, answer) {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := f.signIn.Customer(t.Context(), c, office); waits(t, err) == 0 {
+			t.Errorf("a directory that answers %q lets passcodes be guessed", answer)
+		}
 	}
 }
