@@ -32,8 +32,12 @@ type Config struct {
 	Stream              Stream
 	Shutdown            Shutdown
 	Log                 Log
-	Upstreams           []Upstream
-	Models              []Model
+	// Catalog is the folder of the products' files, as an absolute path; empty means the products that are built in.
+	Catalog   string
+	Portal    Portal
+	IAM       IAM
+	Upstreams []Upstream
+	Models    []Model
 }
 
 // Billing says where a day begins and what prices are in.
@@ -145,6 +149,8 @@ type Model struct {
 	Deployments []Deployment
 	// Prices are in ascending order of From.
 	Prices []metering.Price
+	// About describes the model to those who choose one; nil when the file says nothing.
+	About *About
 }
 
 // Deployment is a place a model is served at.
@@ -175,6 +181,11 @@ func Default() Config {
 		},
 		Shutdown: Shutdown{Grace: 30 * time.Second},
 		Log:      Log{Level: slog.LevelInfo},
+		Portal: Portal{
+			Name:    "Cloud Marketplace",
+			Session: Session{Idle: time.Hour, Absolute: 12 * time.Hour},
+		},
+		IAM: IAM{CustomerRole: "te_admin", Timeout: 10 * time.Second},
 	}
 }
 

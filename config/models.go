@@ -97,6 +97,10 @@ func (d *decoder) model(m *Model, n node, upstreams names) {
 		}),
 		required("deployments", func(n node) { d.deployments(&m.Deployments, n, upstreams) }),
 		optional("prices", d.prices(&m.Prices)),
+		optional("about", func(n node) {
+			m.About = DefaultAbout()
+			d.about(m.About, n)
+		}),
 	)
 	if created != nil {
 		m.Created = time.Unix(int64(*created)*86400, 0).UTC()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/x509"
+	"os"
 	"regexp"
 	"strings"
 
@@ -127,5 +128,44 @@ func (d *decoder) folder(into *string) reader {
 			return
 		}
 		*into = path
+	}
+}
+
+// existingFolder reads the path of a folder that is there, and makes it absolute.
+func (d *decoder) existingFolder(into *string) reader {
+	return func(n node) {
+		var path string
+		d.folder(&path)(n)
+		if path == "" {
+			return
+		}
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			d.Fault(n, "%s cannot be read: %s", yamldoc.Quote(n.Value), yamldoc.Reason(err))
+		case !info.IsDir():
+			d.Fault(n, "%s is not a folder", yamldoc.Quote(n.Value))
+		default:
+			*into = path
+		}
+	}
+}
+
+// checked reads a file whose content must pass a check.
+func (d *decoder) checked(into *[]byte, limit int64, check func(text []byte) error) reader {
+	return func(n node) {
+		name, ok := d.Scalar(n, "a path", "!!str")
+		if !ok {
+			return
+		}
+		text, ok := d.referred(n, name, limit)
+		if !ok {
+			return
+		}
+		if err := check(text); err != nil {
+			d.Fault(n, "%s: %s", yamldoc.Quote(name), err)
+			return
+		}
+		*into = text
 	}
 }

@@ -3,11 +3,8 @@ package config
 import (
 	"log/slog"
 	"math"
-	"net"
-	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"llmhub/store"
@@ -84,25 +81,6 @@ func (d *decoder) day(into *store.Day) reader {
 	}
 }
 
-// address reads host:port. An empty host means all addresses.
-func (d *decoder) address(into *string) reader {
-	return func(n node) {
-		text, ok := d.Scalar(n, "an address such as 127.0.0.1:8080", "!!str")
-		if !ok {
-			return
-		}
-		_, port, err := net.SplitHostPort(text)
-		if err == nil {
-			_, err = strconv.ParseUint(port, 10, 16)
-		}
-		if err != nil {
-			d.Fault(n, "%s is not an address such as 127.0.0.1:8080", yamldoc.Quote(text))
-			return
-		}
-		*into = text
-	}
-}
-
 // zone reads the name of a time zone.
 func (d *decoder) zone(into **time.Location) reader {
 	return func(n node) {
@@ -116,33 +94,6 @@ func (d *decoder) zone(into **time.Location) reader {
 			return
 		}
 		*into = loc
-	}
-}
-
-// baseURL reads the address of a model server. The text is not repeated in faults, as it may hold a password.
-func (d *decoder) baseURL(into **url.URL) reader {
-	return func(n node) {
-		text, ok := d.Scalar(n, "a URL such as https://models.example.com/v1", "!!str")
-		if !ok {
-			return
-		}
-		u, err := url.Parse(text)
-		switch {
-		case err != nil:
-			d.Fault(n, "is not a URL such as https://models.example.com/v1")
-		case u.Scheme != "http" && u.Scheme != "https":
-			d.Fault(n, "must begin with http:// or https://")
-		case u.User != nil:
-			d.Fault(n, "must not contain a user or password; give the key as api_key")
-		case u.Hostname() == "":
-			d.Fault(n, "names no host")
-		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-			d.Fault(n, "must not contain a query or fragment")
-		default:
-			u.Path = strings.TrimRight(u.Path, "/")
-			u.RawPath = strings.TrimRight(u.RawPath, "/")
-			*into = u
-		}
 	}
 }
 

@@ -17,10 +17,10 @@ const (
 
 var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// config reads the whole file. Upstreams are read before models and stream before upstreams, whatever their order in
-// the file, as the later ones refer to the earlier ones.
+// config reads the whole file. Upstreams are read before models, stream before upstreams and listen before portal,
+// whatever their order in the file, as the later ones refer to the earlier ones.
 func (d *decoder) config(c *Config, root *yaml.Node) {
-	var upstreams, models *node
+	var upstreams, models, portal *node
 	keep := func(into **node) reader { return func(n node) { *into = &n } }
 	d.Mapping(node{Node: root},
 		optional("listen", d.address(&c.Listen)),
@@ -33,9 +33,15 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 		optional("stream", d.stream(&c.Stream)),
 		optional("shutdown", d.shutdown(&c.Shutdown)),
 		optional("log", d.log(&c.Log)),
+		optional("catalog", d.existingFolder(&c.Catalog)),
+		optional("portal", keep(&portal)),
+		optional("iam", d.iam(&c.IAM)),
 		required("upstreams", keep(&upstreams)),
 		required("models", keep(&models)),
 	)
+	if portal != nil {
+		d.portal(c, *portal)
+	}
 	var named names
 	if upstreams != nil {
 		named = d.upstreams(c, *upstreams)
