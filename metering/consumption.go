@@ -23,7 +23,8 @@ const maxDayBars = 93
 
 // ConsumptionQuery asks for the consumption of some keys.
 type ConsumptionQuery struct {
-	// Keys are IDs of keys, in the same order each time, which lets a Cache find its answers; nil means all keys.
+	// Keys are IDs of keys, in the same order each time, which lets a Cache find its answers. nil means all keys: a day
+	// of each key is read then, so that Tenants is what serves operators.
 	Keys []string
 	// From and To are a half-open range of days in the billing time zone.
 	From, To store.Day

@@ -184,21 +184,15 @@ func (p *Portal) usageKeys(ctx context.Context, c *fiber.Ctx, q *store.UsageQuer
 	if err := p.checkFilter(ctx, filter); err != nil {
 		return nil, err
 	}
-	q.Keys = []string{}
-	for after := ""; ; {
-		keys, next, err := p.service.ListKeys(ctx, identity.Administrator(), filter, after, maxLimit)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range keys {
-			q.Keys = append(q.Keys, k.ID)
-			names[k.ID] = k.Name
-		}
-		if next == "" {
-			return names, nil
-		}
-		after = next
+	keys, err := p.service.KeysOf(ctx, identity.Administrator(), filter)
+	if err != nil {
+		return nil, err
 	}
+	q.Keys = make([]string, len(keys))
+	for i, k := range keys {
+		q.Keys[i], names[k.ID] = k.ID, k.Name
+	}
+	return names, nil
 }
 
 // keyName returns the name of a key and remembers it in names, unless that is nil.

@@ -12,8 +12,10 @@ import (
 // keyEntry is a key as the gate knows it.
 type keyEntry struct {
 	id, name string
-	created  int64 // Unix seconds
-	state    string
+	// folded is the name as it is sorted by, where that is asked for.
+	folded  string
+	created int64 // Unix seconds
+	state   string
 }
 
 // entry returns the key's entry at a time; the caller holds mu.

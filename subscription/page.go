@@ -109,17 +109,22 @@ func (s *Service) KeyPage(ctx context.Context, by identity.Actor, q KeyQuery) (K
 
 func sortKeys(keys []keyEntry, by KeySort) {
 	if by == ByName {
-		folded := make(map[string]string, len(keys))
-		for _, k := range keys {
-			folded[k.id] = strings.ToLower(k.name)
+		for i := range keys {
+			keys[i].folded = strings.ToLower(keys[i].name)
 		}
 		slices.SortFunc(keys, func(a, b keyEntry) int {
-			return cmp.Or(strings.Compare(folded[a.id], folded[b.id]), strings.Compare(a.id, b.id))
+			if c := strings.Compare(a.folded, b.folded); c != 0 {
+				return c
+			}
+			return strings.Compare(a.id, b.id)
 		})
 		return
 	}
 	slices.SortFunc(keys, func(a, b keyEntry) int {
-		return cmp.Or(cmp.Compare(b.created, a.created), strings.Compare(a.id, b.id))
+		if c := cmp.Compare(b.created, a.created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.id, b.id)
 	})
 }
 
