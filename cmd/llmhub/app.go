@@ -60,6 +60,7 @@ func (s *server) newApp() *fiber.App {
 	app.Get("/metrics", s.guardMetrics, adaptor.HTTPHandler(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})))
 	s.proxy.Register(app)
 	s.portal.Register(app)
+	s.web.Register(app)
 	return app
 }
 

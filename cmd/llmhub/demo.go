@@ -9,30 +9,34 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"llmhub/config"
-	"llmhub/identity"
+	"llmhub/identity/iam/iamtest"
 	"llmhub/metering"
 	"llmhub/proxy/proxytest"
 	"llmhub/secret"
 	"llmhub/store"
-	"llmhub/subscription"
 )
 
-// demoModel is the model that the demo offers.
+// demoModel is the model that the demo's first lines use.
 const demoModel = "demo-chat"
+
+// demoOperator is the name of the demo's operator.
+const demoOperator = "operator"
 
 func newDemoCommand(env *environment) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the gateway with a built-in model server, a tenant and a fresh key",
-		Long: `Run the gateway with a built-in model server that speaks at a human pace, a tenant, a
-subscription and a fresh key, and print how to use them. Everything is kept in a temporary
-folder that is removed at the end.`,
+		Short: "Run gateway and portal with a built-in model server and a simulated identity service",
+		Long: `Run the gateway and the portal with a built-in model server that speaks at a human pace and a
+simulated identity service. There is a customer with a subscription, keys and some months of
+usage, a customer who comes for the first time, and an operator; addresses, names and passwords
+are printed. Everything is kept in a temporary folder that is removed at the end.`,
 		Example: `  llmhub demo
   llmhub demo --listen 127.0.0.1:9000`,
 		Args: cobra.NoArgs,
@@ -61,19 +65,25 @@ func demo(ctx context.Context, env *environment, listen string) (err error) {
 	}
 	defer provider.Close()
 	provider.Script("", proxytest.Persona())
+	directory, err := iamtest.Start(iamtest.Options{})
+	if err != nil {
+		return err
+	}
+	defer directory.Close()
 	cfg, err := demoConfig(ln.Addr().String(), dir, provider.URL())
 	if err != nil {
 		return err
 	}
+	cfg.IAM.URL = directory.URL
 	s, err := newServer(ctx, cfg, newLogger(env.stderr, slog.LevelWarn))
 	if err != nil {
 		return err
 	}
-	key, secret, err := s.demoKey(ctx)
+	w, err := s.furnish(ctx)
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
-	env.greet("http://"+ln.Addr().String(), cfg.Admin.Token, key, secret)
+	env.greet("http://"+ln.Addr().String(), cfg.Admin.Token, w)
 	return s.run(ctx, ln)
 }
 
@@ -90,55 +100,66 @@ func demoConfig(listen, dir, providerURL string) (*config.Config, error) {
 	u := config.DefaultUpstream()
 	u.Name, u.BaseURL = "built-in", base
 	cfg.Upstreams = []config.Upstream{u}
-	price, err := demoPrice()
-	if err != nil {
-		return nil, err
-	}
-	cfg.Models = []config.Model{{
-		Name:        demoModel,
-		Deployments: []config.Deployment{{Upstream: u.Name, Model: demoModel}},
-		Prices:      []metering.Price{price},
-	}}
-	return &cfg, nil
+	cfg.Models, err = demoModels(u.Name)
+	return &cfg, err
 }
 
-func demoPrice() (p metering.Price, err error) {
+// demoModels are all served by the built-in model server; prices are per million tokens.
+func demoModels(upstream string) ([]config.Model, error) {
+	var models []config.Model
+	for _, m := range []struct {
+		name, input, output string
+		about               config.About
+	}{
+		{demoModel, "0.15", "0.60", config.About{DisplayName: "Demo Chat", Kind: config.Chat, ContextTokens: 32_000, Location: "this machine", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"}},
+		{"llama-3.3-70b", "0.40", "1.20", config.About{DisplayName: "Llama 3.3 70B Instruct", Kind: config.Chat, ContextTokens: 128_000, MaxOutputTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Llama 3.3 Community"}},
+		{"mistral-small-3.2", "0.20", "0.60", config.About{DisplayName: "Mistral Small 3.2", Kind: config.Chat, ContextTokens: 128_000, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"}},
+		{"gpt-oss-120b", "0.30", "1.00", config.About{DisplayName: "gpt-oss 120B", Kind: config.Chat, ContextTokens: 131_072, Location: "eu-nl", Country: "Netherlands, EU", HostedBy: config.Own, Licence: "Apache-2.0"}},
+		{"gpt-4.1", "2.00", "8.00", config.About{DisplayName: "GPT-4.1", Kind: config.Chat, ContextTokens: 1_000_000, MaxOutputTokens: 32_768, Location: "azure-sweden-central", Country: "Sweden, EU", HostedBy: config.ThirdParty}},
+		{"bge-m3", "0.02", "0", config.About{DisplayName: "BGE-M3", Kind: config.Embedding, ContextTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "MIT"}},
+	} {
+		price, err := demoPrice(m.input, m.output)
+		if err != nil {
+			return nil, err
+		}
+		models = append(models, config.Model{
+			Name: m.name, OwnedBy: "llmhub", About: &m.about,
+			Deployments: []config.Deployment{{Upstream: upstream, Model: m.name}}, Prices: []metering.Price{price},
+		})
+	}
+	return models, nil
+}
+
+func demoPrice(input, output string) (p metering.Price, err error) {
 	if p.From, err = store.ParseDay("2020-01-01"); err != nil {
 		return p, err
 	}
-	if p.InputPerMillion, err = metering.ParseAmount("0.15"); err != nil {
+	if p.InputPerMillion, err = metering.ParseAmount(input); err != nil {
 		return p, err
 	}
-	p.CachedInputPerMillion = p.InputPerMillion
-	p.OutputPerMillion, err = metering.ParseAmount("0.60")
+	p.OutputPerMillion, err = metering.ParseAmount(output)
 	return p, err
 }
 
-// demoKey makes a tenant, a subscription and a key.
-func (s *server) demoKey(ctx context.Context) (subscription.Key, subscription.Secret, error) {
-	tenant, err := s.tenants.Create(ctx, identity.Administrator(), "Demo tenant")
-	if err != nil {
-		return subscription.Key{}, subscription.Secret{}, err
-	}
-	sub, err := s.service.CreateSubscription(ctx, identity.Administrator(), subscription.CreateSubscription{TenantID: tenant.ID, ProductID: "llm-hub"})
-	if err != nil {
-		return subscription.Key{}, subscription.Secret{}, err
-	}
-	return s.service.CreateKey(ctx, identity.Administrator(), subscription.CreateKey{SubscriptionID: sub.ID, Name: "demo"})
-}
-
 // greet prints how to use the demo. The key is shown here and never again.
-func (e *environment) greet(server string, admin secret.Text, key subscription.Key, secret subscription.Secret) {
+func (e *environment) greet(server string, admin secret.Text, w demoWorld) {
+	var people strings.Builder
+	for _, p := range w.people {
+		fmt.Fprintf(&people, "  %-34s %s\n", p.who, p.what)
+	}
 	fmt.Fprintf(e.stdout, `llmhub demo is running on %[1]s with a built-in model server.
 
+Open %[1]s in a browser. Who can sign in:
+
+%[2]s
 Stream an answer:
 
-  curl -N %[1]s/v1/chat/completions -H 'Authorization: Bearer %[2]s' -H 'Content-Type: application/json' -d '{"model":"%[3]s","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
+  curl -N %[1]s/v1/chat/completions -H 'Authorization: Bearer %[3]s' -H 'Content-Type: application/json' -d '{"model":"%[4]s","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
 
 See the tokens just counted:
 
-  %[4]s=%[5]s %[6]s usage --server %[1]s --key %[7]s --by key,model
+  %[5]s=%[6]s %[7]s usage --server %[1]s --key %[8]s --by key,model
 
 Ctrl-C ends the demo and removes its data.
-`, server, secret.Reveal(), demoModel, tokenVariable, admin.Reveal(), os.Args[0], key.ID)
+`, server, people.String(), w.secret.Reveal(), demoModel, tokenVariable, admin.Reveal(), os.Args[0], w.key.ID)
 }

@@ -72,7 +72,7 @@ func startHub(t *testing.T, models []string, change func(*config.Config), tune .
 		}
 		h.stopped <- nil
 	})
-	tenant, err := h.server.tenants.Create(ctx, identity.Administrator(), "Tenant")
+	tenant, err := h.server.people.tenants.Create(ctx, identity.Administrator(), "Tenant")
 	if err != nil {
 		t.Fatal(err)
 	}

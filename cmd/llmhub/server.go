@@ -15,10 +15,11 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"llmhub/catalog"
 	"llmhub/config"
-	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal"
+	"llmhub/portal/web"
 	"llmhub/proxy"
 	"llmhub/proxy/estimate"
 	"llmhub/proxy/upstream"
@@ -33,24 +34,28 @@ type server struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	store    *local.Store
+	hasher   *subscription.Hasher
 	gate     *subscription.Gate
 	service  *subscription.Service
-	audit    *identity.Audit
-	tenants  *identity.Tenants
-	profiles *identity.Profiles
+	people   people
 	recorder *metering.Recorder
 	counter  *estimate.Counter
 	proxy    *proxy.Proxy
 	portal   *portal.Portal
+	web      *web.Web
 	app      *fiber.App
 	registry *prometheus.Registry
 	prices   atomic.Pointer[metering.PriceList]
+	models   atomic.Pointer[[]web.Model]
+	catalog  atomic.Pointer[catalog.Catalog]
 
 	routesMu sync.Mutex
 	clients  map[string]upstreamClient // by name
 
-	stopGate context.CancelFunc
-	gateDone chan error
+	stopGate  context.CancelFunc
+	gateDone  chan error
+	stopSweep context.CancelFunc
+	sweepDone chan struct{}
 }
 
 // upstreamClient is a client and the configuration it was made from.
@@ -80,6 +85,9 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	if err != nil {
 		return nil, err
 	}
+	if err = s.makePeople(); err != nil {
+		return nil, err
+	}
 	if err = s.makeGate(); err != nil {
 		return nil, err
 	}
@@ -101,6 +109,9 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	registerProcessMetrics(s.registry, s.store)
 	s.portal = s.newPortal()
+	if err = s.makePages(); err != nil {
+		return nil, err
+	}
 	s.app = s.newApp()
 	return s, nil
 }
@@ -114,15 +125,17 @@ func (s *server) makeGate() error {
 			return err
 		}
 	}
-	hasher := subscription.NewHasher(pepper)
-	s.gate = subscription.NewGate(hasher)
-	s.audit = identity.NewAudit(s.store)
-	s.tenants = identity.NewTenants(s.store, s.audit, time.Now)
-	s.profiles = identity.NewProfiles(s.store, s.audit, s.tenants, time.Now)
-	s.service = subscription.NewService(subscription.Options{
-		Documents: s.store, Hasher: hasher, Gate: s.gate, Profiles: s.profiles, Now: time.Now,
-	})
+	s.hasher = subscription.NewHasher(pepper)
+	s.gate = subscription.NewGate(s.hasher)
+	s.service = s.serviceAt(time.Now)
 	return nil
+}
+
+// serviceAt returns what changes subscriptions and keys, with a clock.
+func (s *server) serviceAt(now func() time.Time) *subscription.Service {
+	return subscription.NewService(subscription.Options{
+		Documents: s.store, Hasher: s.hasher, Gate: s.gate, Profiles: s.people.profiles, Now: now,
+	})
 }
 
 // followKeys starts to follow the store's keys and waits until all are known.
@@ -187,6 +200,8 @@ func (s *server) route(cfg *config.Config) error {
 	s.proxy.SetRoutes(proxy.NewRoutes(models))
 	prices := cfg.PriceList()
 	s.prices.Store(&prices)
+	shown := portalModels(cfg.Models)
+	s.models.Store(&shown)
 	for name, old := range s.clients {
 		if clients[name].Client != old.Client {
 			old.Close()
@@ -224,6 +239,8 @@ func (s *server) reload(cfg *config.Config) error {
 		{"billing.time_zone", s.cfg.Billing.TimeZone.String(), cfg.Billing.TimeZone.String()},
 		{"billing.currency", s.cfg.Billing.Currency, cfg.Billing.Currency},
 		{"admin", s.cfg.Admin, cfg.Admin},
+		{"portal", s.cfg.Portal, cfg.Portal},
+		{"iam", s.cfg.IAM, cfg.IAM},
 		{"keys", s.cfg.Keys, cfg.Keys},
 		{"limits", s.cfg.Limits, cfg.Limits},
 		{"stream", s.cfg.Stream, stream},
@@ -234,9 +251,14 @@ func (s *server) reload(cfg *config.Config) error {
 			s.log.Warn("setting changed that takes a restart; the old value stays in force", "setting", fixed.name)
 		}
 	}
+	products, err := loadCatalog(cfg)
+	if err != nil {
+		return fmt.Errorf("catalog: %w", err)
+	}
 	if err := s.route(cfg); err != nil {
 		return err
 	}
+	s.catalog.Store(products)
 	s.log.Info("configuration reloaded", "upstreams", len(cfg.Upstreams), "models", len(cfg.Models))
 	return nil
 }
@@ -244,6 +266,7 @@ func (s *server) reload(cfg *config.Config) error {
 // run serves on the listener until ctx ends or the ledger is beyond use, then lets requests under way finish within
 // the grace period and stops everything.
 func (s *server) run(ctx context.Context, ln net.Listener) error {
+	s.startSweep(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.app.Listener(ln) }()
 	s.log.Info("listening", "address", ln.Addr().String())
@@ -288,6 +311,10 @@ func (s *server) stopServing(ctx context.Context) {
 // close stops the parts that were started, in reverse order.
 func (s *server) close() error {
 	var errs []error
+	if s.stopSweep != nil {
+		s.stopSweep()
+		<-s.sweepDone
+	}
 	if s.stopGate != nil {
 		s.stopGate()
 		if err := <-s.gateDone; err != nil && !errors.Is(err, context.Canceled) {
@@ -316,7 +343,7 @@ func (s *server) close() error {
 
 func (s *server) newPortal() *portal.Portal {
 	return portal.New(portal.Options{
-		Service: s.service, Tenants: s.tenants, Ledger: s.store,
+		Service: s.service, Tenants: s.people.tenants, Ledger: s.store,
 		Prices:   func() metering.PriceList { return *s.prices.Load() },
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,

@@ -105,7 +105,7 @@ func (v *visit) card(p catalog.Product) productCard {
 	lang := v.loc.Language()
 	return productCard{
 		Href: "/catalog/" + p.ID, Name: p.Name, Seller: p.Seller.Name, Verified: p.Seller.Verified, Summary: p.Summary.In(lang),
-		Type: v.t("product.type." + string(p.Type)), Licence: v.licence(p), Price: p.LicenceFee.In(lang), Icon: v.productIcon(p),
+		Type: v.t("product.type." + string(p.Type)), Licence: v.licence(p), Price: v.t("product.cost." + string(p.Price())), Icon: v.productIcon(p),
 	}
 }
 

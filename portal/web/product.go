@@ -3,12 +3,12 @@ package web
 import (
 	"errors"
 	"html/template"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/catalog"
 	"llmhub/fault"
-	"llmhub/subscription"
 )
 
 // productPage is what there is to know of a product, and the way to buy it.
@@ -82,7 +82,7 @@ func (w *Web) answerProduct(v *visit, status int, p catalog.Product, faults map[
 		text catalog.Text
 	}{{"description", p.Description}, {"before", p.PreDeployment}, {"deployment", p.Deployment}, {"after", p.PostDeployment}} {
 		if text := s.text.In(lang); text != "" {
-			page.Sections = append(page.Sections, productSection{s.id, v.t("product." + s.id), markdown(text)})
+			page.Sections = append(page.Sections, productSection{s.id, v.t("product." + string(p.Type) + "." + s.id), markdown(w.filledIn(text))})
 		}
 	}
 	for _, d := range p.Documents {
@@ -105,6 +105,11 @@ func (w *Web) answerProduct(v *visit, status int, p catalog.Product, faults map[
 	return productTemplate.render(v, status, frame{
 		Title: p.Name, Current: "/catalog", Crumbs: []link{{"/catalog", v.t("catalog.title")}, {"", p.Name}},
 	}, page)
+}
+
+// filledIn puts this gateway's address in the place that sellers leave for it in their texts.
+func (w *Web) filledIn(text string) string {
+	return strings.ReplaceAll(text, "https://HOST", w.PublicURL.String())
 }
 
 func documentPath(p catalog.Product, d catalog.Document) string {
@@ -156,16 +161,4 @@ func (v *visit) consentBoxes(p catalog.Product) []consentBox {
 		boxes = append(boxes, consentBox{ID: d.ID, Title: d.Title.In(v.loc.Language()), Version: d.Version, Href: documentPath(p, d), Digest: d.Digest})
 	}
 	return boxes
-}
-
-// offer is what is subscribed to when a product is.
-func offer(p catalog.Product, lang string) subscription.Offer {
-	o := subscription.Offer{ProductID: p.ID, Version: p.Version, Name: p.Name}
-	if p.LLM != nil {
-		o.Models = p.LLM.Models
-	}
-	for _, d := range p.Consents() {
-		o.Documents = append(o.Documents, subscription.Document{ID: d.ID, Title: d.Title.In(lang), Version: d.Version, Digest: d.Digest})
-	}
-	return o
 }

@@ -26,7 +26,7 @@ func (w *Web) subscribe(v *visit) error {
 		return errNoPage
 	}
 	s, err := w.Service.Subscribe(v.ctx, v.Actor, subscription.Subscribe{
-		TenantID: v.Tenant.ID, Product: offer(p, v.loc.Language()), Accepted: acceptedConsents(v.form["consent"]),
+		TenantID: v.Tenant.ID, Product: subscription.OfferOf(p, v.loc.Language()), Accepted: acceptedConsents(v.form["consent"]),
 	})
 	if err == nil {
 		return v.redirect("/subscriptions/" + s.ID + "?done=subscribed")

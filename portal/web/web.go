@@ -75,6 +75,12 @@ type Options struct {
 // Chat sends one prompt to a model with a key and returns the answer's text.
 type Chat func(ctx context.Context, key, model, prompt string) (string, error)
 
+// ChatError is an error of the gateway whose text is for the caller.
+type ChatError struct{ Message string }
+
+// Error returns the message.
+func (e *ChatError) Error() string { return e.Message }
+
 // Web serves the pages. It may be used concurrently.
 type Web struct {
 	Options

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"llmhub/catalog"
+	"llmhub/config"
+	"llmhub/metering"
+	"llmhub/portal/web"
+)
+
+// chatTimeout bounds a chat of the playground without JavaScript, maxChatBytes its answer.
+const (
+	chatTimeout  = 15 * time.Second
+	maxChatBytes = 1 << 20
+)
+
+// publicURL is what the server is reached by.
+func (s *server) publicURL() *url.URL {
+	if s.cfg.Portal.PublicURL != nil {
+		return s.cfg.Portal.PublicURL
+	}
+	return &url.URL{Scheme: "http", Host: s.cfg.Listen}
+}
+
+// loadCatalog reads the products: those of the configured folder, or those that come with the program.
+func loadCatalog(cfg *config.Config) (*catalog.Catalog, error) {
+	if cfg.Catalog == "" {
+		return catalog.Default()
+	}
+	return catalog.LoadDir(cfg.Catalog)
+}
+
+func (s *server) makePages() (err error) {
+	products, err := loadCatalog(s.cfg)
+	if err != nil {
+		return fmt.Errorf("catalog: %w", err)
+	}
+	s.catalog.Store(products)
+	p, portal, iam := &s.people, s.cfg.Portal, s.cfg.IAM
+	s.web, err = web.New(web.Options{
+		Guard: p.guard, SignIn: p.signIn, Sessions: p.sessions, Tenants: p.tenants, Users: p.users, Profiles: p.profiles,
+		Operators: p.operators, Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store,
+		TenantUsage: metering.NewTenants(s.store, s.service.TenantOfKey, time.Now),
+		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
+		Prices:          func() metering.PriceList { return *s.prices.Load() },
+		CustomersSignIn: p.customersSignIn, OperatorsElsewhere: portal.AdminListen != "",
+		PublicURL: s.publicURL(), Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
+		Brand: web.Brand{Name: portal.Name, CSS: portal.BrandCSS, Logo: portal.Logo},
+		Links: web.Links{
+			Imprint: portal.Links.Imprint, Privacy: portal.Links.Privacy, Terms: portal.Links.Terms, Documentation: portal.Links.Documentation,
+			Contact: portal.Links.Contact, Console: iam.ConsoleURL, PasswordReset: iam.PasswordResetURL,
+		},
+		Now: time.Now, Logger: s.log,
+	})
+	return err
+}
+
+// portalModels returns the models in force as the pages show them.
+func (s *server) portalModels() []web.Model { return *s.models.Load() }
+
+func portalModels(models []config.Model) []web.Model {
+	list := make([]web.Model, len(models))
+	for i, m := range models {
+		list[i] = web.Model{Name: m.Name}
+		a := m.About
+		if a == nil {
+			continue
+		}
+		list[i] = web.Model{
+			Name: m.Name, DisplayName: a.DisplayName, Kind: string(a.Kind), ContextTokens: a.ContextTokens, MaxOutputTokens: a.MaxOutputTokens,
+			Location: a.Location, Country: a.Country, HostedBy: string(a.HostedBy), Licence: a.Licence, LicenceURL: a.LicenceURL,
+		}
+		if a.EndOfLife != nil {
+			list[i].EndOfLife = time.Unix(int64(*a.EndOfLife)*86400, 0).UTC()
+		}
+	}
+	return list
+}
+
+// upstreamHealth returns how the model servers are doing.
+func (s *server) upstreamHealth() []web.Upstream {
+	var list []web.Upstream
+	for _, m := range s.cfg.Models {
+		for _, d := range m.Deployments {
+			list = append(list, web.Upstream{Upstream: d.Upstream, Deployment: d.Upstream + "/" + d.Model, Models: []string{m.Name}, State: "unknown"})
+		}
+	}
+	return list
+}
+
+// chat sends a prompt to this server as any application would, so that it is authenticated, limited and metered alike.
+func (s *server) chat(ctx context.Context, key, model, prompt string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, chatTimeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]any{"model": model, "messages": []map[string]string{{"role": "user", "content": prompt}}})
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.cfg.Listen+"/v1/chat/completions", bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", errors.New("the gateway cannot be reached") // the error's own text may quote the request
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxChatBytes))
+	if err != nil {
+		return "", errors.New("the answer broke off")
+	}
+	return readChat(resp.StatusCode, text)
+}
+
+// readChat returns the text of an answer, or the gateway's message as an error.
+func readChat(status int, text []byte) (string, error) {
+	var answer struct {
+		Choices []struct {
+			Message struct {
+				Content string `json:"content"`
+			} `json:"message"`
+		} `json:"choices"`
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return "", errors.New("the answer is not understood")
+	}
+	switch {
+	case status != http.StatusOK && answer.Error.Message != "":
+		return "", &web.ChatError{Message: answer.Error.Message}
+	case status != http.StatusOK || len(answer.Choices) == 0:
+		return "", errors.New("the answer is not understood")
+	}
+	return answer.Choices[0].Message.Content, nil
+}

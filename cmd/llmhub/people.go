@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"llmhub/identity"
+	"llmhub/identity/iam"
+	"llmhub/portal/access"
+	"llmhub/secret"
+)
+
+// sweepEvery is how often sessions that are over are removed.
+const sweepEvery = 10 * time.Minute
+
+// people is what the server knows of those who sign in.
+type people struct {
+	audit     *identity.Audit
+	tenants   *identity.Tenants
+	users     *identity.Users
+	profiles  *identity.Profiles
+	sessions  *identity.Sessions
+	operators *identity.Operators
+	tokens    *identity.PersonalTokens
+	signIn    *identity.SignIn
+	guard     *access.Guard
+	// customersSignIn says that there is a directory that customers can sign in with.
+	customersSignIn bool
+}
+
+// makePeople makes the services of package identity. The key that seals sessions lies in the data folder.
+func (s *server) makePeople() error {
+	key, err := secret.LoadKey(s.cfg.Data, "seal.key")
+	if err != nil {
+		return err
+	}
+	sealer, err := secret.NewSealer(key, "session")
+	if err != nil {
+		return err
+	}
+	p, d, now := &s.people, s.store, time.Now
+	p.audit = identity.NewAudit(d)
+	p.tenants = identity.NewTenants(d, p.audit, now)
+	p.users = identity.NewUsers(d, p.audit, p.tenants, now)
+	p.profiles = identity.NewProfiles(d, p.audit, p.tenants, now)
+	p.operators = identity.NewOperators(d, p.audit, now)
+	p.tokens = identity.NewPersonalTokens(d, p.audit, p.users, p.tenants, now)
+	p.sessions = identity.NewSessions(d, sealer, identity.SessionOptions{
+		Idle: s.cfg.Portal.Session.Idle, Absolute: s.cfg.Portal.Session.Absolute,
+	}, now)
+	var directory identity.Directory
+	if s.cfg.IAM.URL != nil {
+		if directory, err = iam.New(iam.Config{URL: s.cfg.IAM.URL, Timeout: s.cfg.IAM.Timeout, RootCAs: s.cfg.IAM.RootCAs}); err != nil {
+			return err
+		}
+		p.customersSignIn = true
+	}
+	p.signIn = identity.NewSignIn(identity.SignInOptions{
+		Directory: directory, Tenants: p.tenants, Users: p.users, Sessions: p.sessions, Operators: p.operators,
+		Throttle: identity.NewThrottle(now), Audit: p.audit, CustomerRole: s.cfg.IAM.CustomerRole, Now: now, Logger: s.log,
+	})
+	p.guard = access.New(access.Options{
+		Sessions: p.sessions, SignIn: p.signIn,
+		PublicURL: s.publicURL(), TrustedProxies: s.cfg.Portal.TrustedProxies, Key: key,
+	})
+	return nil
+}
+
+// startSweep removes sessions that are over from time to time, until close.
+func (s *server) startSweep(ctx context.Context) {
+	ctx, s.stopSweep = context.WithCancel(context.WithoutCancel(ctx))
+	s.sweepDone = make(chan struct{})
+	go func() {
+		defer close(s.sweepDone)
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for {
+			if err := s.people.signIn.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Warn("removing sessions that are over", "err", err)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
