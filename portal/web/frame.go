@@ -96,6 +96,9 @@ func (v *visit) complete(f *frame) error {
 func (v *visit) completeCustomer(f *frame) error {
 	f.Person = &person{Name: v.User.Name, Initials: initials(v.User.Name), Role: v.t("frame.customer")}
 	f.Tenant = &tenantLabel{v.Tenant.Name, v.Tenant.Domain}
+	if f.Tenant.Name == f.Tenant.Domain { // no company name is known before the profile's approval
+		f.Tenant.Name = ""
+	}
 	f.Nav = v.customerNav()
 	profile, err := v.web.Profiles.Get(v.ctx, v.Actor, v.Tenant.ID)
 	if err != nil {
