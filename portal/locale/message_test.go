@@ -105,7 +105,9 @@ func TestLanguagesAgree(t *testing.T) {
 
 // dynamic are the beginnings of keys that are put together when a page is made; what follows is a word of the domain.
 var dynamic = []string{
-	"catalog.facet.", "catalog.sort.", "done.", "models.kind.", "product.licence.", "product.section.", "product.type.", "profile.note.", "profile.state.",
+	"audit.action.", "audit.actor.", "catalog.facet.", "catalog.sort.", "done.", "keys.period.", "keys.source.", "keys.source.text.", "keys.state.", "models.kind.", "opsubs.state.",
+	"product.cost.", "product.licence.", "product.section.", "product.type.", "profile.note.", "profile.state.", "right.", "subscription.state.", "subscription.tab.",
+	"tenants.state.", "upstreams.state.",
 }
 
 // templateKey finds the messages that a template names.

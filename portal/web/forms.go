@@ -36,6 +36,13 @@ func summary(faults map[string]string, fields ...field) []link {
 	return list
 }
 
+// tab leads to a part of a page, or to a view of a list.
+type tab struct {
+	Href, Text string
+	Count      int64
+	Current    bool
+}
+
 // pager leads through the pages of a list.
 type pager struct {
 	Page, Pages    int

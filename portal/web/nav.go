@@ -3,16 +3,17 @@ package web
 // done are what a page can say has just been done, by the code in its URL.
 var done = map[string]bool{
 	"signed-out":             true,
-	"subscribed":             true,
 	"profile-submitted":      true,
 	"profile-withdrawn":      true,
 	"profile-approved":       true,
 	"profile-rejected":       true,
 	"tenant-suspended":       true,
 	"tenant-resumed":         true,
-	"subscription-cancelled": true,
+	"operator-cancelled":     true,
 	"password-changed":       true,
 	"sessions-ended":         true,
+	"key-deactivated":        true,
+	"subscription-cancelled": true,
 }
 
 // isDone says whether a code from a URL is one of done.

@@ -152,13 +152,6 @@ type operatorSubscriptionsPage struct {
 	State  string
 }
 
-// tab is a view of a list.
-type tab struct {
-	Href, Text string
-	Count      int
-	Current    bool
-}
-
 type operatorSubscriptionRow struct {
 	ID, Product, Tenant, TenantHref, Class, State, Cancel string
 	CreatedAt                                             time.Time
@@ -186,9 +179,9 @@ func (w *Web) showAllSubscriptions(v *visit) error {
 		Search: v.query("q"), State: string(state), Rows: v.operatorSubscriptionRows(found.Rows),
 		Pager: newPager(path, query, found.Page, found.Pages, found.Total),
 		Tabs: []tab{
-			{withQuery(path, query, "state", ""), v.t("opsubs.all"), found.Active + found.Cancelled, state == ""},
-			{withQuery(path, query, "state", "active"), v.t("opsubs.active"), found.Active, state == subscription.Active},
-			{withQuery(path, query, "state", "cancelled"), v.t("opsubs.cancelled"), found.Cancelled, state == subscription.Cancelled},
+			{withQuery(path, query, "state", ""), v.t("opsubs.all"), int64(found.Active + found.Cancelled), state == ""},
+			{withQuery(path, query, "state", "active"), v.t("opsubs.active"), int64(found.Active), state == subscription.Active},
+			{withQuery(path, query, "state", "cancelled"), v.t("opsubs.cancelled"), int64(found.Cancelled), state == subscription.Cancelled},
 		},
 	}
 	return operatorSubscriptionsTemplate.render(v, fiber.StatusOK, frame{Title: v.t("opsubs.title"), Current: path}, p)
@@ -260,7 +253,7 @@ func (w *Web) operatorCancel(v *visit) error {
 	}
 	_, err := w.Service.CancelSubscription(v.ctx, v.Actor, v.param("subscription"), reason)
 	if err == nil {
-		return v.redirect("/operator/subscriptions?done=subscription-cancelled")
+		return v.redirect("/operator/subscriptions?done=operator-cancelled")
 	}
 	faults, shown := v.faults(err)
 	if !shown || faults["reason"] == "" {

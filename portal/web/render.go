@@ -117,6 +117,11 @@ func (p page[T]) render(v *visit, status int, f frame, data T) error {
 	if err := v.complete(&f); err != nil {
 		return err
 	}
+	return p.write(v, status, f, data)
+}
+
+// write answers with the page in a frame that is complete.
+func (p page[T]) write(v *visit, status int, f frame, data T) error {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()

@@ -40,6 +40,7 @@ func (w *Web) routes() []route {
 	var all []route
 	for _, part := range [][]route{
 		w.signInRoutes(), w.catalogRoutes(), w.subscribeRoutes(), w.organizationRoutes(), w.operatorRoutes(),
+		w.dashboardRoutes(), w.keyRoutes(), w.manageRoutes(),
 	} {
 		all = append(all, part...)
 	}

@@ -1,0 +1,66 @@
+package web
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"llmhub/catalog"
+	"llmhub/subscription"
+)
+
+// agreementPage is the evidence of what was accepted with a subscription.
+type agreementPage struct {
+	Tabs                   subscriptionTabs
+	Product, Version, ID   string
+	CreatedBy, CancelledBy string
+	Since, Ended           time.Time
+	Consents               []consentRow
+}
+
+// consentRow is a document that somebody has accepted.
+type consentRow struct {
+	Title, Version, Digest, Who, WhoID string
+	At                                 time.Time
+	// Href leads to the document, Changed says that it is another text by now; without Href there is none any more.
+	Href    string
+	Changed bool
+}
+
+var agreementTemplate = newPage[agreementPage]("agreement")
+
+func (w *Web) showAgreement(v *visit) error {
+	s, err := w.subscription(v)
+	if err != nil {
+		return err
+	}
+	p := agreementPage{
+		Tabs: subscriptionTabs{s.ID, "agreement"}, Product: w.productName(s), Version: orUnknown(s.ProductVersion), ID: s.ID,
+		CreatedBy: s.CreatedBy, CancelledBy: s.CancelledBy, Since: s.CreatedAt,
+	}
+	if s.CancelledAt != nil {
+		p.Ended = *s.CancelledAt
+	}
+	product, known := w.Catalog().Product(s.ProductID)
+	for _, c := range s.Consents {
+		row := consentRow{Title: c.Title, Version: c.Version, Digest: c.Digest, Who: c.ByName, WhoID: c.ByID, At: c.AcceptedAt}
+		if known {
+			row.Href, row.Changed = offeredDocument(product, c)
+		}
+		p.Consents = append(p.Consents, row)
+	}
+	return agreementTemplate.render(v, fiber.StatusOK, frame{
+		Title: v.t("subscription.agreement"), Current: "/subscriptions",
+		Crumbs: []link{{"/subscriptions", v.t("subscription.list")}, {subscriptionPath(s.ID), p.Product}, {"", v.t("subscription.agreement")}},
+	}, p)
+}
+
+// offeredDocument returns where the document that was accepted is read now, and whether its text has changed since.
+func offeredDocument(p catalog.Product, c subscription.Consent) (href string, changed bool) {
+	for _, d := range p.Documents {
+		if d.ID == c.DocumentID {
+			return documentPath(p, d), d.Digest != c.Digest
+		}
+	}
+	return "", false
+}
