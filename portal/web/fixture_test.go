@@ -407,3 +407,9 @@ func (f *fixture) commit(events ...store.Event) {
 		f.t.Fatal(err)
 	}
 }
+
+// useTLS makes the portal believe that it is reached by https.
+func useTLS(o *web.Options) {
+	o.PublicURL = &url.URL{Scheme: "https", Host: "portal.example"}
+	o.Guard = access.New(access.Options{Sessions: o.Sessions, SignIn: o.SignIn, PublicURL: o.PublicURL, Key: bytes.Repeat([]byte{7}, secret.KeyBytes)})
+}
