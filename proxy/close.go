@@ -31,8 +31,22 @@ func (s *stream) Close() error {
 		}()
 		s.x.settlePartial()
 	}
+	s.judge()
 	s.x.p.Metrics.streamEnded(s.x)
 	return nil
+}
+
+// judge says how the model server did, unless the answer was broken off for reasons that are none of its own.
+func (s *stream) judge() {
+	a := &s.x.attempt
+	switch {
+	case s.faulty:
+		a.end(failed, errorInAnswer)
+	case s.phase == phaseFinish, s.phase == phaseEnd:
+		a.end(succeeded, "")
+	case s.x.failure != nil:
+		a.endError(s.x.failure)
+	}
 }
 
 // drain reads on to the usage of an answer whose client has left, if the upstream's policy says so.

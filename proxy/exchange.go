@@ -31,6 +31,8 @@ type exchange struct {
 	entry      *metering.Entry
 	meter      openai.Meter
 
+	attempt attempted // at the deployment, not judged yet
+
 	call  atomic.Pointer[upstream.Call]
 	cut   atomic.Pointer[openai.Error] // why the answer is broken off
 	left  atomic.Int64                 // when the client was found gone, in Unix nanoseconds
@@ -179,6 +181,7 @@ func (x *exchange) void() {
 
 // leave takes the exchange out of the live ones and lets go of what it holds.
 func (x *exchange) leave() {
+	x.attempt.end(abandoned, "") // unless it has been judged
 	x.p.live.remove(x)
 	if c := x.call.Load(); c != nil {
 		c.Close()

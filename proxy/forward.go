@@ -159,14 +159,14 @@ func (x *exchange) send(ctx *fasthttp.RequestCtx) *openai.Error {
 func (x *exchange) try(ctx *fasthttp.RequestCtx, d *Deployment) (refusal *openai.Error, again bool) {
 	x.deployment.Store(d)
 	askUsage := x.request.Stream && d.AskUsage && !d.rejectsUsage.Load()
-	refusal, again = x.attempt(ctx, d, askUsage)
+	refusal, again = x.callOn(ctx, d, askUsage)
 	if refusal == nil || !askUsage || x.request.IncludeUsage || !namesUsage(refusal) {
 		return refusal, again
 	}
 	d.rejectsUsage.Store(true)
 	x.p.Logger.Warn("upstream refuses to be asked for the usage of streams; its tokens will be estimated",
 		"deployment", d.Name())
-	return x.attempt(ctx, d, false)
+	return x.callOn(ctx, d, false)
 }
 
 // namesUsage says whether an upstream's refusal is about having been asked for usage.
@@ -176,7 +176,9 @@ func namesUsage(e *openai.Error) bool {
 			strings.Contains(e.Param, "stream_options"))
 }
 
-func (x *exchange) attempt(ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (refusal *openai.Error, again bool) {
+// callOn is one attempt at a deployment. It is judged here unless an answer has begun.
+func (x *exchange) callOn(ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (refusal *openai.Error, again bool) {
+	x.attempt = d.begin()
 	x.body = x.request.AppendPatched(make([]byte, 0, len(ctx.Request.Body())+64), ctx.Request.Body(), d.Model,
 		askUsage || x.request.IncludeUsage)
 	call, err := x.do(d, passHeaders(&ctx.Request.Header), false)
@@ -185,12 +187,14 @@ func (x *exchange) attempt(ctx *fasthttp.RequestCtx, d *Deployment, askUsage boo
 	}
 	if err != nil {
 		refusal = x.broken(err)
+		x.attempt.endError(refusal)
 		x.p.Logger.Warn("upstream call failed", "request", x.name, "deployment", d.Name(), "err", err)
 		return refusal, x.cut.Load() == nil && !x.gone() && !errors.Is(err, upstream.ErrTimeout)
 	}
 	if call.Status < 300 {
 		return nil, false
 	}
+	x.attempt.endStatus(call.Status)
 	refusal = x.readError(call)
 	x.p.Logger.Warn("upstream refused", "request", x.name, "deployment", d.Name(), "status", call.Status)
 	return refusal, call.Status == http.StatusTooManyRequests || call.Status >= 500

@@ -16,6 +16,7 @@ import (
 // never from callers.
 type Metrics struct {
 	requests  *prometheus.CounterVec
+	upstreams *prometheus.CounterVec
 	tokens    *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	broken    *prometheus.CounterVec
@@ -57,6 +58,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		requests:  counter("llmhub_requests_total", "Requests settled in the ledger.", "model", "endpoint"),
+		upstreams: counter("llmhub_upstream_requests_total", "Attempts at model servers that have ended: succeeded, rejected (the request was at fault), failed, abandoned (broken off by the client or the gateway).", "upstream", "outcome"),
 		tokens:    counter("llmhub_tokens_total", "Tokens settled in the ledger; cached_input is part of input, reasoning of output.", "model", "kind", "provenance"),
 		refusals:  counter("llmhub_refused_total", "Requests answered with an error, by status and the gateway's reason.", "status", "reason"),
 		broken:    counter("llmhub_streams_broken_total", "Streams that did not come to their end.", "reason"),
@@ -70,7 +72,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		failed:    prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_commit_failures_total", Help: "Attempts to make a batch of usage durable that failed."}),
 		models:    map[string]*modelMetrics{},
 	}
-	r.MustRegister(m.requests, m.tokens, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
+	r.MustRegister(m.requests, m.upstreams, m.tokens, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
 	return m
 }
 
@@ -99,6 +101,14 @@ func (m *Metrics) forModel(name string) *modelMetrics {
 	}
 	m.models[name] = mm
 	return mm
+}
+
+// forUpstream returns an upstream's counters of outcomes.
+func (m *Metrics) forUpstream(name string) (counters [outcomes]prometheus.Counter) {
+	for o, outcome := range outcomeNames {
+		counters[o] = m.upstreams.WithLabelValues(name, outcome)
+	}
+	return counters
 }
 
 func (m *Metrics) settled(x *exchange, s metering.Settlement) {

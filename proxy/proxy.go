@@ -125,6 +125,7 @@ type Deployment struct {
 
 	// rejectsUsage is set once the server has refused to be asked for usage.
 	rejectsUsage atomic.Bool
+	tally        *tally
 }
 
 // Name returns the deployment's name in records: upstream/model.
@@ -178,11 +179,13 @@ func New(o Options) *Proxy {
 	return p
 }
 
-// SetRoutes replaces the routes for requests to come; those under way keep theirs.
+// SetRoutes replaces the routes for requests to come; those under way keep theirs. What Health says of deployments
+// whose client and model are the same as before goes on. It must not be called concurrently.
 func (p *Proxy) SetRoutes(r *Routes) {
 	for _, m := range r.models {
 		m.metrics = p.Metrics.forModel(m.Name)
 	}
+	r.keepTallies(p.routes.Load(), p.Metrics, time.Now())
 	p.routes.Store(r)
 }
 

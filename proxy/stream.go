@@ -66,6 +66,7 @@ func (x *exchange) stream(ctx *fasthttp.RequestCtx) *openai.Error {
 	refusal := s.awaitFirst()
 	x.upstreamTime += time.Since(start)
 	if refusal != nil {
+		x.attempt.endError(refusal)
 		s.release()
 		return refusal
 	}
@@ -262,6 +263,7 @@ func (s *stream) atEnd() {
 // finish makes the record durable before what ends the stream leaves. Behind an error in mid-stream there is no
 // finished answer, whatever ends it.
 func (s *stream) finish() {
+	s.judge()
 	if s.faulty {
 		s.x.settlePartial()
 	} else if err := s.x.settleFinished(); err != nil {

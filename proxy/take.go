@@ -36,6 +36,7 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	if c.IsError && s.first() {
 		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
 	}
+	s.noteFirst()
 	s.faulty = s.faulty || c.IsError
 	if c.HasContent {
 		s.content++
@@ -58,9 +59,17 @@ func (s *stream) takePlain(ev openai.Event) *openai.Error {
 	if s.x.meter.Event(ev.Data).IsError {
 		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
 	}
+	s.noteFirst()
 	s.plain = true
 	s.out = openai.WrapPlain(s.out, ev.Data)
 	return nil
+}
+
+// noteFirst notes when the answer began, if it does with the event just seen.
+func (s *stream) noteFirst() {
+	if s.seen == 1 {
+		s.x.attempt.answered(s.heard)
+	}
 }
 
 // first says whether nothing but comments has come so far.

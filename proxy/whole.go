@@ -17,26 +17,37 @@ var scratch = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }
 // whole answers with an answer that is not streamed, once its usage is durable.
 func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	start := time.Now()
+	x.attempt.answered(start)
 	refusal := x.readWhole(&ctx.Response)
 	x.upstreamTime += time.Since(start)
+	if refusal == nil {
+		refusal = x.readAnswer(ctx.Response.Body())
+	}
 	if refusal != nil {
+		x.attempt.endError(refusal)
 		return refusal
 	}
-	chunk, err := x.meter.Whole(ctx.Response.Body())
-	if err != nil {
-		return errBadAnswer
-	}
-	if chunk.IsError {
-		return openai.UpstreamError(x.call.Load().Status, ctx.Response.Body())
-	}
 	x.answered = true
-	err = x.settleFinished()
+	x.attempt.end(succeeded, "")
+	err := x.settleFinished()
 	x.leave()
 	if err != nil {
 		return errNotRecorded
 	}
 	x.begin(ctx)
 	x.p.Metrics.answered(x)
+	return nil
+}
+
+// readAnswer takes what the gateway must know from an answer's body.
+func (x *exchange) readAnswer(body []byte) *openai.Error {
+	chunk, err := x.meter.Whole(body)
+	switch {
+	case err != nil:
+		return errBadAnswer
+	case chunk.IsError:
+		return openai.UpstreamError(x.call.Load().Status, body)
+	}
 	return nil
 }
 
