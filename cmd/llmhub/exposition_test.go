@@ -33,6 +33,17 @@ func exposition(t *testing.T, url string) map[string]*dto.MetricFamily {
 	return families
 }
 
+// scrape returns the metrics as text.
+func (h *hub) scrape(t *testing.T) string {
+	t.Helper()
+	resp, err := http.Get(h.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return rest(resp.Body)
+}
+
 // metric returns the sum of a family's values whose labels contain those given, as name=value.
 func (h *hub) metric(t *testing.T, name string, labels ...string) float64 {
 	t.Helper()
@@ -99,6 +110,10 @@ func TestMetrics(t *testing.T) {
 		{"llmhub_refused_total", []string{"reason=upstream_error"}, 1},
 		{"llmhub_refused_total", []string{"status=401", "reason=invalid_api_key"}, 1},
 		{"llmhub_streams_broken_total", []string{"reason=upstream_error"}, 1},
+		{"llmhub_upstream_requests_total", []string{"upstream=cancel", "outcome=succeeded"}, 4},
+		{"llmhub_upstream_requests_total", []string{"upstream=cancel", "outcome=rejected"}, 2},
+		{"llmhub_upstream_requests_total", []string{"upstream=cancel", "outcome=failed"}, 1},
+		{"llmhub_upstream_requests_total", []string{"upstream=cancel", "outcome=abandoned"}, 0},
 		{"llmhub_live_streams", nil, 0},
 		{"llmhub_commit_failures_total", nil, 0},
 	} {
@@ -109,12 +124,7 @@ func TestMetrics(t *testing.T) {
 	if h.metric(t, "llmhub_commit_seconds") == 0 || h.metric(t, "llmhub_commit_events") == 0 || h.metric(t, "llmhub_overhead_seconds") == 0 {
 		t.Error("nothing was observed of commits or of the gateway's own time")
 	}
-	resp, err := http.Get(h.url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if text := rest(resp.Body); strings.Contains(strings.ToLower(text), mark) || !strings.Contains(text, "llmhub_refused_total") {
+	if text := h.scrape(t); strings.Contains(strings.ToLower(text), mark) || !strings.Contains(text, "llmhub_refused_total") {
 		t.Errorf("a caller's text is in the metrics:\n%s", text)
 	}
 	h.shutDown(t)

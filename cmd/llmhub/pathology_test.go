@@ -33,6 +33,11 @@ func TestPathologies(t *testing.T) {
 	}
 	h.idle()
 	h.eventually("requests left at the provider", func() bool { return h.provider.Active() == 0 })
+	for _, d := range h.server.proxy.Health() {
+		if d.InFlight != 0 {
+			t.Errorf("%s has %d requests in flight for ever", d.Deployment, d.InFlight)
+		}
+	}
 }
 
 func runCase(t *testing.T, h *hub, c *proxytest.Case) {
