@@ -110,27 +110,30 @@ func balanced(text string) bool {
 	return depth == 0
 }
 
-// blankComments puts spaces in the place of comments, so that offsets stay. One that is not closed stays and is met
-// as something else than a block.
+// blankComments puts spaces in the place of comments, so that offsets stay. What looks like one in quotes is none. A
+// comment that is not closed stays and is met as something else than a block.
 func blankComments(css string) string {
 	b := []byte(css)
-	for i := 0; ; {
-		open := bytes.Index(b[i:], []byte("/*"))
-		if open < 0 {
-			return string(b)
-		}
-		start := i + open
-		length := bytes.Index(b[start+2:], []byte("*/"))
-		if length < 0 {
-			return string(b)
-		}
-		i = start + 2 + length + 2
-		for j := start; j < i; j++ {
-			if b[j] != '\n' {
-				b[j] = ' '
+	for i := 0; i < len(b); i++ {
+		switch {
+		case b[i] == '"' || b[i] == '\'':
+			if n := bytes.IndexAny(b[i+1:], string(b[i])+"\r\n"); n >= 0 {
+				i += 1 + n
 			}
+		case bytes.HasPrefix(b[i:], []byte("/*")):
+			length := bytes.Index(b[i+2:], []byte("*/"))
+			if length < 0 {
+				return string(b)
+			}
+			for end := i + 2 + length + 2; i < end; i++ {
+				if b[i] != '\n' {
+					b[i] = ' '
+				}
+			}
+			i--
 		}
 	}
+	return string(b)
 }
 
 func skipSpace(text string, i int) int {

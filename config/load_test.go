@@ -83,7 +83,8 @@ func TestExampleIsValidAndStatesDefaults(t *testing.T) {
 	}
 	want := config.Default()
 	if c.Listen != want.Listen || c.FreeSpaceFloorBytes != want.FreeSpaceFloorBytes || c.Keys != want.Keys || c.Limits != want.Limits ||
-		c.Stream != want.Stream || c.Shutdown != want.Shutdown || c.Log != want.Log || c.Billing.Currency != want.Billing.Currency {
+		c.Stream != want.Stream || c.Shutdown != want.Shutdown || c.Log != want.Log || c.Billing.Currency != want.Billing.Currency ||
+		c.Portal.Name != want.Portal.Name || c.Portal.Session != want.Portal.Session || c.IAM.CustomerRole != want.IAM.CustomerRole || c.IAM.Timeout != want.IAM.Timeout {
 		t.Errorf("the example calls something a default that is none:\n%+v\n%+v", *c, want)
 	}
 	if u := c.Upstreams[1]; u.APIKey.Reveal() != "upstream-secret" || u.OnDisconnect != config.Drain || u.IdleTimeout != 10*time.Minute {

@@ -25,35 +25,38 @@ var logoElements = []string{
 // foreignURL finds a url() that does not point into the image itself.
 var foreignURL = regexp.MustCompile(`(?i)url\(\s*["']?\s*[^#"'\s]`)
 
+// logoReader checks the parts of a logo one after the other.
+type logoReader struct {
+	rooted bool
+	styled bool // within a style element
+	style  []byte
+}
+
 // checkLogo insists on an SVG image that runs nothing and refers to nothing outside of itself.
 func checkLogo(text []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(text))
-	rooted := false
+	var r logoReader
 	for {
 		token, err := d.Token()
-		if err == io.EOF {
-			if !rooted {
-				return errors.New("is not an SVG image")
-			}
+		if err == io.EOF && r.rooted {
 			return nil
 		}
-		line, _ := d.InputPos()
+		if err == io.EOF {
+			return errors.New("is not an SVG image")
+		}
 		if err != nil {
 			return errors.New("is not well-formed XML: " + strings.TrimPrefix(err.Error(), "XML syntax error on "))
 		}
-		if element, ok := token.(xml.StartElement); ok && !rooted {
-			if rooted = element.Name.Local == "svg"; !rooted {
-				return errors.New("is not an SVG image")
-			}
-		}
-		if message := checkLogoToken(token); message != "" {
+		if message := r.token(token); message != "" {
+			line, _ := d.InputPos()
 			return fmt.Errorf("line %d: %s", line, message)
 		}
 	}
 }
 
-// checkLogoToken says what is wrong with a part of a logo.
-func checkLogoToken(token xml.Token) string {
+// token says what is wrong with a part of a logo. The text of a style is looked at as a whole, since comments and
+// CDATA sections can come in between.
+func (r *logoReader) token(token xml.Token) string {
 	switch t := token.(type) {
 	case xml.Directive:
 		return "a document type is not allowed"
@@ -62,18 +65,39 @@ func checkLogoToken(token xml.Token) string {
 			return "the instruction " + yamldoc.Quote("<?"+t.Target) + " is not allowed"
 		}
 	case xml.CharData:
-		return checkLogoStyle(string(t)) // the text of a style element; other text is none the worse for it
+		if r.styled {
+			r.style = append(r.style, t...)
+		}
+	case xml.EndElement:
+		if t.Name.Local == "style" {
+			r.styled = false
+			return checkLogoStyle(string(r.style))
+		}
 	case xml.StartElement:
-		if t.Name.Space != svgSpace {
-			return "the element " + yamldoc.Quote(t.Name.Local) + " is not of SVG (xmlns=\"" + svgSpace + "\"); save the logo as plain SVG"
-		}
-		if !slices.Contains(logoElements, t.Name.Local) {
-			return "the element " + yamldoc.Quote(t.Name.Local) + " is not allowed in a logo"
-		}
-		for _, a := range t.Attr {
-			if message := checkLogoAttribute(a); message != "" {
-				return message
-			}
+		return r.element(t)
+	}
+	return ""
+}
+
+func (r *logoReader) element(t xml.StartElement) string {
+	name := t.Name.Local
+	switch {
+	case !r.rooted && name != "svg":
+		return "the element " + yamldoc.Quote(name) + " is not the beginning of an SVG image"
+	case r.styled:
+		return "a style must hold text only"
+	case t.Name.Space != svgSpace:
+		return "the element " + yamldoc.Quote(name) + " is not of SVG (xmlns=\"" + svgSpace + "\"); save the logo as plain SVG"
+	case !slices.Contains(logoElements, name):
+		return "the element " + yamldoc.Quote(name) + " is not allowed in a logo"
+	}
+	r.rooted = true
+	if name == "style" {
+		r.styled, r.style = true, nil
+	}
+	for _, a := range t.Attr {
+		if message := checkLogoAttribute(a); message != "" {
+			return message
 		}
 	}
 	return ""

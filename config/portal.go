@@ -121,10 +121,10 @@ func (d *decoder) iam(into *IAM) reader {
 	}
 }
 
-// role reads the name of a role, which other texts than this may not leave empty.
+// role reads the name of a role, which may be empty.
 func (d *decoder) role(into *string) reader {
 	return func(n node) {
-		if n.Value == "" && n.ShortTag() == "!!str" {
+		if n.Value == "" && n.Anchor == "" && n.ShortTag() == "!!str" {
 			*into = ""
 			return
 		}
