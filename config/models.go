@@ -103,7 +103,7 @@ func (d *decoder) model(m *Model, n node, upstreams names) {
 		}),
 	)
 	if created != nil {
-		m.Created = time.Unix(int64(*created)*86400, 0).UTC()
+		m.Created = created.Date()
 	}
 	seen := map[Deployment]bool{}
 	for i := range m.Deployments {

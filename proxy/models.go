@@ -19,10 +19,12 @@ type modelObject struct {
 	Object  string `json:"object"`
 	Created int64  `json:"created"`
 	OwnedBy string `json:"owned_by"`
+	// MetaData is an addition to OpenAI's form.
+	MetaData *metaData `json:"meta_data,omitempty"`
 }
 
 func (m *Model) object() modelObject {
-	o := modelObject{ID: m.Name, Object: "model", OwnedBy: m.OwnedBy}
+	o := modelObject{ID: m.Name, Object: "model", OwnedBy: m.OwnedBy, MetaData: m.metaData()}
 	if !m.Created.IsZero() {
 		o.Created = m.Created.Unix()
 	}

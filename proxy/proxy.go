@@ -137,6 +137,8 @@ type Model struct {
 	OwnedBy     string
 	Created     time.Time
 	Deployments []*Deployment
+	// About is shown in the list of models; nil means that nothing is known.
+	About *About
 
 	metrics *modelMetrics
 }

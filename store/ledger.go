@@ -177,14 +177,15 @@ func ParseDay(s string) (Day, error) {
 	return Day(t.Unix() / 86400), nil
 }
 
-func (d Day) date() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
+// Date returns the beginning of the day in UTC.
+func (d Day) Date() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 // String returns the day as 2006-01-02.
-func (d Day) String() string { return d.date().Format(time.DateOnly) }
+func (d Day) String() string { return d.Date().Format(time.DateOnly) }
 
 // Month returns the month the day is in.
 func (d Day) Month() Month {
-	y, m, _ := d.date().Date()
+	y, m, _ := d.Date().Date()
 	return Month(y*12 + int(m) - 1)
 }
 
@@ -206,7 +207,7 @@ func (m Month) First() Day {
 }
 
 // String returns the month as 2006-01.
-func (m Month) String() string { return m.First().date().Format("2006-01") }
+func (m Month) String() string { return m.First().Date().Format("2006-01") }
 
 // UsageQuery selects and groups sums.
 type UsageQuery struct {

@@ -188,7 +188,7 @@ func (s *server) route(cfg *config.Config) error {
 	}
 	models := make([]*proxy.Model, len(cfg.Models))
 	for i, m := range cfg.Models {
-		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created}
+		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About)}
 		for _, d := range m.Deployments {
 			c := clients[d.Upstream]
 			models[i].Deployments = append(models[i].Deployments, &proxy.Deployment{
