@@ -88,10 +88,13 @@ func portalModels(models []config.Model) []web.Model {
 
 // upstreamHealth returns how the model servers are doing.
 func (s *server) upstreamHealth() []web.Upstream {
-	var list []web.Upstream
-	for _, m := range s.cfg.Models {
-		for _, d := range m.Deployments {
-			list = append(list, web.Upstream{Upstream: d.Upstream, Deployment: d.Upstream + "/" + d.Model, Models: []string{m.Name}, State: "unknown"})
+	health := s.proxy.Health()
+	list := make([]web.Upstream, len(health))
+	for i, h := range health {
+		list[i] = web.Upstream{
+			Upstream: h.Upstream, Deployment: h.Deployment, Models: h.Models, State: string(h.State), Requests: h.Requests, Failures: h.Failures,
+			InFlight: h.InFlight, WindowRequests: h.WindowRequests, WindowFailures: h.WindowFailures, FirstByteMedian: h.FirstByteP50,
+			FirstByteSlow: h.FirstByteP95, LastSuccess: h.LastSuccess, LastFailure: h.LastFailure, LastReason: h.LastReason,
 		}
 	}
 	return list
