@@ -165,7 +165,7 @@ func (w *Web) confirmDeactivate(v *visit) error {
 		return err
 	}
 	p := keyDeactivatePage{Action: keyPath(k) + "/deactivate", Back: subscriptionPath(s.ID), Name: k.Name, Prefix: k.Prefix, LastUsed: used[k.ID]}
-	sums, err := w.Ledger.Usage(v.ctx, monthPeriod(w.currentMonth()).query([]string{k.ID}))
+	sums, err := w.Ledger.Usage(v.ctx, monthPeriod(w.today().Month()).query([]string{k.ID}))
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (w *Web) keyList(v *visit, s subscription.Subscription, days period, wrong 
 	}
 	month := days.First.Month()
 	l.Previous = withPeriod(path, v.allQuery(), monthPeriod(month-1))
-	if month < w.currentMonth() {
+	if month < w.today().Month() {
 		l.Next = withPeriod(path, v.allQuery(), monthPeriod(month+1))
 	}
 	tokens, err := w.tokensOfKeys(v, s.ID, days, &l)

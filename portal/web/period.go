@@ -27,12 +27,9 @@ func (p period) query(keys []string) store.UsageQuery {
 	return store.UsageQuery{Keys: keys, From: p.First, To: p.Last + 1, ByKey: true}
 }
 
-// currentMonth is the month it is now in the billing zone.
-func (w *Web) currentMonth() store.Month { return store.DayOf(w.Now(), w.Location).Month() }
-
 // period reads the days that the URL asks for; without any it is the current month. With a fault it is that, too.
 func (w *Web) period(v *visit) (period, *fault.Error) {
-	p := monthPeriod(w.currentMonth())
+	p := monthPeriod(w.today().Month())
 	asked := p
 	for name, day := range map[string]*store.Day{"from": &asked.First, "to": &asked.Last} {
 		text := v.query(name)
