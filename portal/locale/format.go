@@ -15,6 +15,8 @@ type format struct {
 	group, point               string
 	months, shortMonths        [12]string
 	date, shortDate            func(f *format, t time.Time) string
+	dayMonth                   func(f *format, t time.Time) string
+	ordinal                    string
 	thousand, million, billion string
 	moneyBefore                bool
 	percentSpace               string
@@ -31,6 +33,7 @@ var formats = map[string]format{
 		shortDate: func(f *format, t time.Time) string {
 			return strconv.Itoa(t.Day()) + " " + f.shortMonths[t.Month()-1] + " " + strconv.Itoa(t.Year())
 		},
+		dayMonth: func(f *format, t time.Time) string { return strconv.Itoa(t.Day()) + " " + f.shortMonths[t.Month()-1] },
 		thousand: " k", million: " M", billion: " bn", moneyBefore: true,
 	},
 	"de": {
@@ -41,6 +44,8 @@ var formats = map[string]format{
 			return strconv.Itoa(t.Day()) + ". " + f.months[t.Month()-1] + " " + strconv.Itoa(t.Year())
 		},
 		shortDate: func(_ *format, t time.Time) string { return t.Format("02.01.2006") },
+		dayMonth:  func(_ *format, t time.Time) string { return t.Format("02.01.") },
+		ordinal:   ".",
 		thousand:  " Tsd.", million: " Mio.", billion: " Mrd.", percentSpace: " ",
 	},
 }
@@ -75,7 +80,12 @@ func (l *Localizer) grouped(digits string) string {
 }
 
 // Short returns a number rounded to three digits with a word for its size: 39.9 M.
-func (l *Localizer) Short(n int64) string {
+func (l *Localizer) Short(n int64) string { return l.short(n, false) }
+
+// Scale is Short for the lines of a chart, which need no decimals that are zero: 40 M.
+func (l *Localizer) Scale(n int64) string { return l.short(n, true) }
+
+func (l *Localizer) short(n int64, trim bool) string {
 	abs := n
 	if abs < 0 {
 		abs = -abs
@@ -95,7 +105,11 @@ func (l *Localizer) Short(n int64) string {
 		if abs >= 100*unit {
 			digits = 0
 		}
-		return l.decimal(big.NewRat(n, unit).FloatString(digits)) + step.word
+		text := big.NewRat(n, unit).FloatString(digits)
+		if trim {
+			text = strings.TrimSuffix(text, ".0")
+		}
+		return l.decimal(text) + step.word
 	}
 	return l.Number(n)
 }
@@ -180,3 +194,25 @@ func (l *Localizer) Month(t time.Time) string {
 
 // MonthName returns the name of a month.
 func (l *Localizer) MonthName(t time.Time) string { return l.format.months[t.Month()-1] }
+
+// ShortMonth returns a month of a year in few letters: Nov 2026.
+func (l *Localizer) ShortMonth(t time.Time) string {
+	return l.format.shortMonths[t.Month()-1] + " " + strconv.Itoa(t.Year())
+}
+
+// DayMonth returns a day without its year: 22 Nov.
+func (l *Localizer) DayMonth(t time.Time) string { return l.format.dayMonth(&l.format, t) }
+
+// Days names the days from first to last: a month or a part of one without its year, such as 1–22 October, or else the
+// first and the last day.
+func (l *Localizer) Days(first, last time.Time) string {
+	switch {
+	case first.Year() != last.Year() || first.Month() != last.Month():
+		return l.ShortDate(first) + " – " + l.ShortDate(last)
+	case first.Day() == 1 && last.AddDate(0, 0, 1).Month() != last.Month():
+		return l.MonthName(first)
+	case first.Day() == last.Day():
+		return strconv.Itoa(first.Day()) + l.format.ordinal + " " + l.MonthName(first)
+	}
+	return strconv.Itoa(first.Day()) + l.format.ordinal + "–" + strconv.Itoa(last.Day()) + l.format.ordinal + " " + l.MonthName(first)
+}

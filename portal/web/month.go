@@ -70,3 +70,11 @@ func monthPath(path string, query url.Values, m store.Month) string {
 func (w *Web) firstOfMonth(m store.Month) time.Time {
 	return time.Date(int(m)/12, time.Month(int(m)%12+1), 1, 0, 0, 0, 0, w.Location)
 }
+
+// mark offers something else than a month, which is what is chosen.
+func (p *monthPicker) mark(c choice) {
+	for i := range p.Months {
+		p.Months[i].Selected = false
+	}
+	p.Months, p.Name = append([]choice{c}, p.Months...), c.Text
+}

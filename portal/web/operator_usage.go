@@ -90,7 +90,7 @@ func (w *Web) exportTenantUsage(v *visit) error {
 		return err
 	}
 	table := v.newTable("usage-" + m.String() + ".csv")
-	table.row("month", "tenant_id", "tenant", "domain", "keys", "requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "total_tokens", "amount", "currency", "amount_incomplete")
+	table.row(append([]string{"month", "tenant_id", "tenant", "domain", "keys"}, usageColumns...)...)
 	for _, s := range report.Tenants {
 		row, err := w.tenantUsageRow(v, s)
 		if err != nil {

@@ -94,6 +94,7 @@ func (w *Web) functions(l *locale.Localizer) template.FuncMap {
 		"t":         l.T,
 		"number":    l.Number,
 		"short":     l.Short,
+		"scale":     l.Scale,
 		"permille":  l.Permille,
 		"money":     func(amount string) string { return l.Money(amount, w.Currency) },
 		"price":     func(amount string) string { return l.Price(amount, w.Currency) },

@@ -54,6 +54,11 @@ func (t *table) send() error {
 	return t.v.c.Send(t.b.Bytes())
 }
 
+// usageColumns name what usage adds behind the names of a row.
+var usageColumns = []string{
+	"requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "total_tokens", "amount", "currency", "amount_incomplete",
+}
+
 // usage adds a row of figures: what they are of, its names, and the counts with the exact amount.
 func (t *table) usage(of string, names []string, f usageFigures) {
 	cells := append([]string{of}, names...)

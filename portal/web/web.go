@@ -88,6 +88,8 @@ type Web struct {
 	assets    *assets
 	templates *templates
 	pending   *pendingSignIns
+	// usage answers from memory for days that are over.
+	usage metering.Usage
 }
 
 // New reads templates, texts and files, all of them or none, and returns the pages.
@@ -96,7 +98,7 @@ func New(o Options) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Web{Options: o, locale: texts, pending: newPendingSignIns(o.Now)}
+	w := &Web{Options: o, locale: texts, pending: newPendingSignIns(o.Now), usage: metering.NewCache(o.Ledger)}
 	if w.assets, err = newAssets(o.Brand); err != nil {
 		return nil, err
 	}
