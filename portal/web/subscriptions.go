@@ -76,7 +76,7 @@ func (w *Web) showSubscriptions(v *visit) error {
 		if s == subscription.Cancelled {
 			count = list.Cancelled
 		}
-		p.Tabs = append(p.Tabs, tab{withQuery("/subscriptions", v.allQuery(), "state", string(s)), v.t("subscription.tab." + string(s)), count, s == state})
+		p.Tabs = append(p.Tabs, tab{withQuery("/subscriptions", v.allQuery(), "state", string(s)), v.t("subscription.tab." + string(s)), int64(count), s == state})
 	}
 	return subscriptionsTemplate.render(v, fiber.StatusOK, frame{Title: v.t("subscription.list"), Current: "/subscriptions"}, p)
 }
