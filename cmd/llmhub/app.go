@@ -31,9 +31,29 @@ const (
 	chunkedLength = -1
 )
 
-// newApp makes the one listener's handler. Request bodies are not streamed: with that on, what an early refusal leaves
-// unread would run as a second request.
+// newApp makes the handler of applications, customers and, unless they have a listener of their own, operators.
 func (s *server) newApp() *fiber.App {
+	app := s.newBareApp()
+	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
+	app.Get("/readyz", s.readyz)
+	app.Get("/metrics", s.guardMetrics, adaptor.HTTPHandler(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})))
+	s.proxy.Register(app)
+	s.portal.Register(app)
+	s.web.Register(app)
+	return app
+}
+
+// newOperatorApp makes the handler of the listener that only operators use.
+func (s *server) newOperatorApp() *fiber.App {
+	app := s.newBareApp()
+	s.portal.Register(app)
+	s.web.RegisterOperators(app)
+	return app
+}
+
+// newBareApp makes a handler without routes. Request bodies are not streamed: with that on, what an early refusal leaves
+// unread would run as a second request.
+func (s *server) newBareApp() *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName:               "llmhub",
 		DisableStartupMessage: true,
@@ -55,12 +75,6 @@ func (s *server) newApp() *fiber.App {
 	app.Server().SecureErrorLogMessage = true
 	// fasthttp lets a handler's panic end the process.
 	app.Use(recover.New())
-	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
-	app.Get("/readyz", s.readyz)
-	app.Get("/metrics", s.guardMetrics, adaptor.HTTPHandler(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})))
-	s.proxy.Register(app)
-	s.portal.Register(app)
-	s.web.Register(app)
 	return app
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -62,6 +63,29 @@ func (s *server) makePages() (err error) {
 		Now: time.Now, Logger: s.log,
 	})
 	return err
+}
+
+// serveOperators opens the operators' own listener, if one is configured, and returns what closes it.
+func (s *server) serveOperators() (stop func() error, err error) {
+	if s.cfg.Portal.AdminListen == "" {
+		return func() error { return nil }, nil
+	}
+	ln, err := net.Listen("tcp", s.cfg.Portal.AdminListen)
+	if err != nil {
+		return nil, fmt.Errorf("portal.admin_listen: %w", err)
+	}
+	app := s.newOperatorApp()
+	served := make(chan error, 1)
+	go func() { served <- app.Listener(ln) }()
+	s.log.Info("listening for operators", "address", ln.Addr().String())
+	return func() error {
+		err := app.ShutdownWithTimeout(lastAnswers)
+		_ = ln.Close()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = nil // connections that are open without a request are left behind
+		}
+		return errors.Join(err, <-served)
+	}, nil
 }
 
 // portalModels returns the models in force as the pages show them.

@@ -266,6 +266,10 @@ func (s *server) reload(cfg *config.Config) error {
 // run serves on the listener until ctx ends or the ledger is beyond use, then lets requests under way finish within
 // the grace period and stops everything.
 func (s *server) run(ctx context.Context, ln net.Listener) error {
+	stopOperators, err := s.serveOperators()
+	if err != nil {
+		return errors.Join(err, ln.Close(), s.close())
+	}
 	s.startSweep(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.app.Listener(ln) }()
@@ -286,8 +290,8 @@ func (s *server) run(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	s.stopServing(grace)
 	_ = ln.Close() // one that was not served yet when the stop came would be served for ever
-	err := <-served
-	return errors.Join(cause, err, s.close())
+	err = <-served
+	return errors.Join(cause, err, stopOperators(), s.close())
 }
 
 // lastAnswers is how long answers that have been settled may take to leave when the server stops.

@@ -51,7 +51,7 @@ func (w *Web) routes() []route {
 func (w *Web) Register(app fiber.Router) {
 	app.Get("/static/*", w.assets.serve)
 	for _, r := range w.routes() {
-		if r.audience == operators && w.OperatorsElsewhere {
+		if w.OperatorsElsewhere && isOperatorPath(r.path) {
 			continue
 		}
 		app.Add(r.method, r.path, w.handle(r.audience, r.handle))
@@ -64,15 +64,22 @@ func (w *Web) Register(app fiber.Router) {
 	})
 }
 
+// operatorsToo are pages that operators use as everybody does.
+var operatorsToo = map[string]bool{
+	"/preferences": true, "/logout": true, "/models": true, "/catalog": true, "/catalog/:product": true, "/catalog/:product/icon.svg": true,
+	"/catalog/:product/documents/:document": true, "/accessibility": true, "/privacy": true, "/terms": true, "/imprint": true,
+}
+
 // RegisterOperators adds what operators need on a listener of their own.
 func (w *Web) RegisterOperators(app fiber.Router) {
 	app.Get("/static/*", w.assets.serve)
 	for _, r := range w.routes() {
-		if r.audience == operators || strings.HasPrefix(r.path, "/operator") || r.path == "/preferences" || r.path == "/logout" {
+		if isOperatorPath(r.path) || operatorsToo[r.path] {
 			app.Add(r.method, r.path, w.handle(r.audience, r.handle))
 		}
 	}
 	app.Get("/", func(c *fiber.Ctx) error { return c.Redirect("/operator", fiber.StatusSeeOther) })
+	app.Use(w.handle(anyone, func(*visit) error { return errNoPage }))
 }
 
 var errNoPage = fault.New(fault.NotFound, "", "there is no such page")
