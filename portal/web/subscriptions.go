@@ -21,8 +21,6 @@ type subscriptionsPage struct {
 	Pager         pager
 	// Ended says that the list is of those that have been cancelled.
 	Ended bool
-	// Other is how many there are in the other list.
-	Other int
 }
 
 type subscriptionRow struct {
@@ -70,7 +68,6 @@ func (w *Web) showSubscriptions(v *visit) error {
 	if p.Rows, err = w.subscriptionRows(v, list.Rows); err != nil {
 		return err
 	}
-	p.Other = list.Active + list.Cancelled - list.Total
 	for _, s := range []subscription.State{subscription.Active, subscription.Cancelled} {
 		count := list.Active
 		if s == subscription.Cancelled {
