@@ -1,11 +1,10 @@
 package web
 
 import (
-	"slices"
+	"strings"
 	"time"
 
 	"llmhub/metering"
-	"llmhub/store"
 )
 
 // Model is a model that the gateway serves, with what customers want to know before they choose it. Unknown values are
@@ -19,36 +18,66 @@ type Model struct {
 	EndOfLife                   time.Time
 }
 
+// modelPrice is a row of a price table.
+type modelPrice struct {
+	Name, Display, Kind, Context, MaxOutput, Location, Host string
+	Licence, LicenceURL                                     string
+	Input, Cached, Output                                   string
+	Priced                                                  bool
+	// State says until when the model is offered, Class how that looks.
+	State, Class string
+	// ID is that of the element which holds the name.
+	ID string
+}
+
 // modelPrices returns the price table of the named models, or of all if none is named.
 func (w *Web) modelPrices(v *visit, names []string) []modelPrice {
-	today := store.DayOf(w.Now(), w.Location)
-	prices := w.Prices()
 	var rows []modelPrice
-	for _, m := range w.Models() {
-		if len(names) > 0 && !slices.Contains(names, m.Name) {
-			continue
-		}
-		price, priced := prices.At(m.Name, today)
-		rows = append(rows, v.modelPrice(m, price, priced))
+	for _, m := range w.grantedModels(names) {
+		rows = append(rows, w.modelPrice(v, m))
 	}
 	return rows
 }
 
-func (v *visit) modelPrice(m Model, p metering.Price, priced bool) modelPrice {
-	row := modelPrice{Name: m.Name, Display: m.DisplayName, Kind: v.modelKind(m), Location: orUnknown(m.Location), Priced: priced}
-	if priced {
-		money := func(a metering.Amount) string { return v.loc.Price(a.String(), v.web.Currency) }
-		row.Input, row.Output = money(p.InputPerMillion), money(p.OutputPerMillion)
-		row.Cached = money(p.CachedInput())
+func (w *Web) modelPrice(v *visit, m Model) modelPrice {
+	row := modelPrice{
+		Name: m.Name, Display: m.DisplayName, Kind: v.modelKind(m.Kind), Context: v.tokens(m.ContextTokens), MaxOutput: v.tokens(m.MaxOutputTokens),
+		Location: orUnknown(strings.Trim(m.Location+", "+m.Country, ", ")), Host: unknown, Licence: m.Licence, LicenceURL: m.LicenceURL,
+		State: v.t("models.offered"), Class: "good", ID: "model-" + m.Name,
+	}
+	switch m.HostedBy {
+	case "own":
+		row.Host = v.t("models.own")
+	case "third-party":
+		row.Host = v.t("models.thirdparty")
+	}
+	if end := m.EndOfLife; !end.IsZero() {
+		row.State, row.Class = v.t("models.until", "Date", v.loc.ShortDate(end)), "warn"
+		if !w.Now().Before(end) {
+			row.State, row.Class = v.t("models.ended", "Date", v.loc.ShortDate(end)), "off"
+		}
+	}
+	if price, priced := w.Prices().At(m.Name, w.today()); priced {
+		money := func(a metering.Amount) string { return v.loc.Price(a.String(), w.Currency) }
+		row.Input, row.Cached, row.Output, row.Priced = money(price.InputPerMillion), money(price.CachedInput()), money(price.OutputPerMillion), true
 	}
 	return row
 }
 
-func (v *visit) modelKind(m Model) string {
-	if m.Kind == "" {
+// tokens returns a number of tokens; 0 stands for one that is not known.
+func (v *visit) tokens(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return v.loc.Number(n)
+}
+
+// modelKind returns the word for a kind of model.
+func (v *visit) modelKind(kind string) string {
+	if kind == "" {
 		return unknown
 	}
-	return v.t("models.kind." + m.Kind)
+	return v.t("models.kind." + kind)
 }
 
 // unknown stands for what is not known: it is never shown as 0.

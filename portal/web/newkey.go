@@ -2,10 +2,8 @@ package web
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -143,7 +141,7 @@ func (w *Web) createKey(v *visit) error {
 	}
 	return keyOnceTemplate.write(v, fiber.StatusOK, f, keyOncePage{
 		Name: key.Name, Product: w.productName(s), Next: subscriptionPath(s.ID), BaseURL: w.baseURL(), Key: secret,
-		Sample: curlSample(w.baseURL(), w.grantedModels(models)),
+		Sample: w.sample("chat.sh", firstModel(w.grantedModels(models), "chat")),
 	})
 }
 
@@ -167,23 +165,4 @@ func (w *Web) expiry(text string) (*time.Time, error) {
 	}
 	end := w.startOf(day + 1)
 	return &end, nil
-}
-
-// curlSample returns a first request for one of the models. It takes the key from the environment: what is copied from
-// here can be kept anywhere.
-func curlSample(baseURL string, models []Model) string {
-	name := "MODEL"
-	chats := func(m Model) bool { return m.Kind == "" || m.Kind == "chat" }
-	if i := slices.IndexFunc(models, chats); i >= 0 {
-		name = models[i].Name
-	}
-	quoted, err := json.Marshal(name)
-	if err != nil {
-		quoted = []byte(`"MODEL"`)
-	}
-	return "curl " + baseURL + "/chat/completions \\\n" +
-		"  -H \"Authorization: Bearer $LLM_HUB_KEY\" \\\n" +
-		"  -H \"Content-Type: application/json\" \\\n" +
-		"  -d '{\"model\": " + strings.ReplaceAll(string(quoted), "'", `'\''`) + ",\n" +
-		"       \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'"
 }

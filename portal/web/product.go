@@ -33,12 +33,6 @@ type productSection struct {
 
 type documentLink struct{ Href, Title, Version, Date string }
 
-// modelPrice is a row of a price table.
-type modelPrice struct {
-	Name, Display, Kind, Location, Input, Cached, Output string
-	Priced                                               bool
-}
-
 // purchase is the way to a product: a form, or what stands in its way and where that can be mended.
 type purchase struct {
 	// LLM says that it is subscribed to, otherwise it is deployed.
