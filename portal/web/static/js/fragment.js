@@ -1,7 +1,7 @@
 // @ts-check
 import { announce } from './announce.js';
 
-const policy = globalThis.trustedTypes?.createPolicy('portal', { createHTML: (/** @type {string} */ text) => text });
+const policy = window.trustedTypes?.createPolicy('portal', { createHTML: (/** @type {string} */ text) => text });
 
 /**
  * Reads a page of this site. @param {string} html @returns {Document}
