@@ -1,0 +1,90 @@
+// @ts-check
+// The ways in which people use a page. A journey is written once and gone with each of them.
+import assert from 'node:assert/strict';
+
+/** @typedef {import('playwright-core').Locator} Locator */
+/** @typedef {import('playwright-core').Page} Page */
+/**
+ * What hands can do: press links and buttons, type into a field in place of what is there, tick a box.
+ * @typedef {{ press(target: Locator): Promise<void>, type(field: Locator, text: string): Promise<void>, tick(box: Locator): Promise<void> }} Hand
+ */
+
+/** Points and clicks. @implements {Hand} */
+export class Mouse {
+  /** @param {Locator} target */
+  press(target) { return target.click(); }
+
+  /** @param {Locator} field @param {string} text */
+  async type(field, text) {
+    await field.click({ clickCount: 3 });
+    await field.pressSequentially(text);
+  }
+
+  /** @param {Locator} box */
+  async tick(box) {
+    await box.click();
+    assert.equal(await box.isChecked(), true);
+  }
+}
+
+/** Has a keyboard alone, and sees at every step where the focus is. @implements {Hand} */
+export class Keyboard {
+  /** @param {Page} page */
+  constructor(page) { this.page = page; }
+
+  /** @param {Locator} target */
+  async press(target) {
+    await this.reach(target);
+    const link = await target.evaluate((e) => e.tagName === 'A');
+    await this.page.keyboard.press(link ? 'Enter' : 'Space');
+  }
+
+  /** @param {Locator} field @param {string} text */
+  async type(field, text) {
+    await this.reach(field);
+    await this.page.keyboard.press('ControlOrMeta+A');
+    await this.page.keyboard.type(text);
+  }
+
+  /** @param {Locator} box */
+  async tick(box) {
+    await this.reach(box);
+    await this.page.keyboard.press('Space');
+    assert.equal(await box.isChecked(), true);
+  }
+
+  /** Goes on with Tab until a target has the focus. On the way the focus has to be seen wherever it is. @param {Locator} target */
+  async reach(target) {
+    await target.waitFor();
+    const has = () => target.evaluate((e) => e === document.activeElement);
+    for (let steps = 0, ends = 0; !await has(); steps++) {
+      await this.page.keyboard.press('Tab');
+      const { fault, end } = await focus(this.page);
+      assert.equal(fault, '', `after ${steps + 1} steps to ${target} on ${this.page.url()}`);
+      // At its end the page hands the focus to the browser's own bars, and takes it back at its beginning.
+      if (end) ends++;
+      assert.ok(ends < 2 && steps < 300, `${target} cannot be reached with Tab on ${this.page.url()}`);
+    }
+  }
+}
+
+/** Says what is wrong with the focus, and whether it has left the page. @param {Page} page */
+function focus(page) {
+  return page.evaluate(() => {
+    const e = document.activeElement;
+    if (!e || e === document.body) return { fault: '', end: true };
+    const name = `${e.tagName.toLowerCase()}#${e.id} "${(e.getAttribute('aria-label') ?? e.textContent ?? '').trim().slice(0, 40)}"`;
+    const style = getComputedStyle(e);
+    if (!e.matches(':focus-visible') || style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2) {
+      return { fault: `the focus is on ${name} but nothing shows it`, end: false };
+    }
+    const box = e.getClientRects()[0];
+    if (!box || box.bottom <= 0 || box.top >= innerHeight || box.right <= 0 || box.left >= innerWidth) {
+      return { fault: `the focus is on ${name}, which is not in sight`, end: false };
+    }
+    const x = (Math.max(box.left, 0) + Math.min(box.right, innerWidth)) / 2, y = (Math.max(box.top, 0) + Math.min(box.bottom, innerHeight)) / 2;
+    const top = document.elementFromPoint(x, y);
+    if (!top || !(top.contains(e) || e.contains(top))) return { fault: `the focus is on ${name}, which ${top?.tagName} covers`, end: false };
+    return { fault: '', end: false };
+  });
+}
