@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"regexp"
 	"time"
 )
@@ -53,6 +54,14 @@ type IAM struct {
 	RootCAs *x509.CertPool
 	// ConsoleURL and PasswordResetURL help users who cannot sign in; empty means that there is no such page.
 	ConsoleURL, PasswordResetURL string
+}
+
+// Equal says whether i and o are the same in every setting. reflect.DeepEqual does not: two pools of the same
+// certificates differ for it.
+func (i IAM) Equal(o IAM) bool {
+	roots := i.RootCAs.Equal(o.RootCAs)
+	i.RootCAs, o.RootCAs = nil, nil
+	return roots && reflect.DeepEqual(i, o)
 }
 
 const (

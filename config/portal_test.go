@@ -228,3 +228,26 @@ func TestLogo(t *testing.T) {
 		}
 	}
 }
+
+// TestIAMEqual reads the same settings again and again with one change each.
+func TestIAMEqual(t *testing.T) {
+	const text = "iam: {url: 'https://iam.example.com/v3', ca_file: ca.pem}\n"
+	ca := map[string]string{"ca.pem": string(certificate(t))}
+	read := func(text string) config.IAM {
+		t.Helper()
+		c, _, err := load(t, text, ca)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.IAM
+	}
+	first := read(text)
+	if first.RootCAs == nil || !first.Equal(read(text)) {
+		t.Error("the same file read twice gives different settings")
+	}
+	for _, change := range [][2]string{{"/v3", "/v4"}, {", ca_file: ca.pem", ""}, {"ca_file:", "timeout: 9s, ca_file:"}} {
+		if first.Equal(read(strings.Replace(text, change[0], change[1], 1))) {
+			t.Errorf("%s for %s makes no difference", change[1], change[0])
+		}
+	}
+}

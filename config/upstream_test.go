@@ -11,13 +11,19 @@ import (
 	"llmhub/config"
 )
 
+// certificate is one of a test server's, as a PEM file holds it.
+func certificate(t *testing.T) []byte {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+}
+
 // TestUpstreamEqual reads the same file again and again with one change each.
 func TestUpstreamEqual(t *testing.T) {
 	const upstream = `  - {name: local, base_url: "https://h/v1", api_key: {env: UPSTREAM_KEY}, ca_file: ca.pem}`
 	text := strings.Replace(minimal, `  - {name: local, base_url: "http://127.0.0.1:9100/v1/"}`, upstream, 1)
-	server := httptest.NewTLSServer(nil)
-	defer server.Close()
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	ca := certificate(t)
 	read := func(text string) config.Upstream {
 		t.Helper()
 		path := write(t, text)

@@ -240,7 +240,7 @@ func (s *server) reload(cfg *config.Config) error {
 		{"billing.currency", s.cfg.Billing.Currency, cfg.Billing.Currency},
 		{"admin", s.cfg.Admin, cfg.Admin},
 		{"portal", s.cfg.Portal, cfg.Portal},
-		{"iam", s.cfg.IAM, cfg.IAM},
+		{"iam", true, s.cfg.IAM.Equal(cfg.IAM)},
 		{"keys", s.cfg.Keys, cfg.Keys},
 		{"limits", s.cfg.Limits, cfg.Limits},
 		{"stream", s.cfg.Stream, stream},
