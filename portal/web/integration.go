@@ -25,7 +25,7 @@ func (w *Web) integrationRoutes() []route {
 // gatewayErrors are the statuses that the gateway answers with, and their codes.
 var gatewayErrors = []struct{ status, codes string }{
 	{"400", "invalid_request_error"}, {"401", "invalid_api_key, key_deactivated, key_expired"}, {"403", "subscription_cancelled, tenant_suspended"},
-	{"404", "model_not_found, unknown_url"}, {"413", "invalid_request_error"}, {"429", "upstream_quota"},
+	{"404", "model_not_found, unknown_url"}, {"413", "request_too_large"}, {"429", "upstream_quota"},
 	{"502", "upstream_unavailable, upstream_invalid, upstream_truncated, upstream_too_large"},
 	{"503", "gateway_busy, upstream_busy, shutting_down, usage_not_recorded"}, {"504", "upstream_timeout"}, {"507", "insufficient_storage"},
 }

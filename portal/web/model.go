@@ -1,7 +1,6 @@
 package web
 
 import (
-	"strings"
 	"time"
 
 	"llmhub/metering"
@@ -20,10 +19,10 @@ type Model struct {
 
 // modelPrice is a row of a price table.
 type modelPrice struct {
-	Name, Display, Kind, Context, MaxOutput, Location, Host string
-	Licence, LicenceURL                                     string
-	Input, Cached, Output                                   string
-	Priced                                                  bool
+	Name, Display, Kind, Context, MaxOutput, Location, Country, Host string
+	Licence, LicenceURL                                              string
+	Input, Cached, Output                                            string
+	Priced                                                           bool
 	// State says until when the model is offered, Class how that looks.
 	State, Class string
 	// ID is that of the element which holds the name.
@@ -42,7 +41,7 @@ func (w *Web) modelPrices(v *visit, names []string) []modelPrice {
 func (w *Web) modelPrice(v *visit, m Model) modelPrice {
 	row := modelPrice{
 		Name: m.Name, Display: m.DisplayName, Kind: v.modelKind(m.Kind), Context: v.tokens(m.ContextTokens), MaxOutput: v.tokens(m.MaxOutputTokens),
-		Location: orUnknown(strings.Trim(m.Location+", "+m.Country, ", ")), Host: unknown, Licence: m.Licence, LicenceURL: m.LicenceURL,
+		Location: orUnknown(m.Location), Country: m.Country, Licence: m.Licence, LicenceURL: m.LicenceURL,
 		State: v.t("models.offered"), Class: "good", ID: "model-" + m.Name,
 	}
 	switch m.HostedBy {

@@ -40,7 +40,7 @@ func (w *Web) routes() []route {
 	var all []route
 	for _, part := range [][]route{
 		w.signInRoutes(), w.catalogRoutes(), w.subscribeRoutes(), w.organizationRoutes(), w.operatorRoutes(),
-		w.dashboardRoutes(), w.keyRoutes(), w.manageRoutes(), w.consumptionRoutes(), w.modelsRoutes(), w.integrationRoutes(),
+		w.dashboardRoutes(), w.keyRoutes(), w.manageRoutes(), w.consumptionRoutes(), w.modelsRoutes(), w.integrationRoutes(), w.playgroundRoutes(),
 	} {
 		all = append(all, part...)
 	}

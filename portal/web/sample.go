@@ -30,9 +30,12 @@ func (w *Web) sample(file, model string) string {
 	return strings.NewReplacer("BASE_URL_HERE", w.baseURL(), "MODEL_HERE", model).Replace(strings.TrimSpace(string(text)))
 }
 
-// firstModel returns the name of the first model of a kind; those whose kind is not known are taken for chat models.
+// chats says whether a model can be talked to; one whose kind is not known is taken for such.
+func chats(m Model) bool { return m.Kind == "" || m.Kind == "chat" }
+
+// firstModel returns the name of the first model of a kind, or empty if there is none.
 func firstModel(models []Model, kind string) string {
-	i := slices.IndexFunc(models, func(m Model) bool { return m.Kind == kind || m.Kind == "" && kind == "chat" })
+	i := slices.IndexFunc(models, func(m Model) bool { return m.Kind == kind || kind == "chat" && chats(m) })
 	if i < 0 {
 		return ""
 	}

@@ -5,6 +5,7 @@ import { wireCopyButtons } from './copy.js';
 import { wireFragments } from './fragment.js';
 import { wireForms } from './form.js';
 import { wireMenus } from './menu.js';
+import { wirePlayground } from './playground.js';
 import { wireOnce } from './once.js';
 
 /** Wires what is inside of a part of the page that is new. @param {ParentNode} root */
@@ -17,6 +18,7 @@ export function wire(root) {
 wire(document);
 wireOnce(document);
 wireMenus();
+wirePlayground(document);
 
 const first = document.querySelector('[data-focus]');
 if (first instanceof HTMLElement) first.focus();
