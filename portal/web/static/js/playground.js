@@ -118,9 +118,10 @@ class View {
   /** @param {boolean} on */
   #running(on) {
     this.busy = on;
-    if (!on && document.activeElement === this.stop) this.send.focus();
-    this.send.toggleAttribute('disabled', on);
-    this.stop.hidden = !on;
+    const [from, to] = on ? [this.send, this.stop] : [this.stop, this.send];
+    to.hidden = false;
+    if (document.activeElement === from) to.focus();
+    from.hidden = true;
     this.text.setAttribute('aria-busy', String(on));
   }
 }
