@@ -106,7 +106,7 @@ func TestLanguagesAgree(t *testing.T) {
 // dynamic are the beginnings of keys that are put together when a page is made; what follows is a word of the domain.
 var dynamic = []string{
 	"audit.action.", "audit.actor.", "catalog.facet.", "catalog.sort.", "done.", "integration.error.", "keys.period.", "keys.source.", "keys.source.text.", "keys.state.", "models.kind.", "opsubs.state.",
-	"product.cost.", "product.licence.", "product.section.", "product.type.", "profile.note.", "profile.state.", "right.", "subscription.state.", "subscription.tab.",
+	"product.cost.", "product.licence.", "product.section.", "product.type.", "rights.hint.", "profile.note.", "profile.state.", "right.", "subscription.state.", "subscription.tab.",
 	"tenants.state.", "upstreams.state.",
 }
 

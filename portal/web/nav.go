@@ -12,6 +12,10 @@ var done = map[string]bool{
 	"operator-cancelled":     true,
 	"password-changed":       true,
 	"sessions-ended":         true,
+	"session-ended":          true,
+	"token-revoked":          true,
+	"rights-given":           true,
+	"rights-revoked":         true,
 	"key-deactivated":        true,
 	"subscription-cancelled": true,
 }

@@ -34,8 +34,8 @@ type modelBox struct {
 
 // keyOncePage shows a key, once.
 type keyOncePage struct {
-	Name, Product, Next, BaseURL, Sample string
-	Key                                  subscription.Secret
+	Product string
+	Once    onceDialog
 }
 
 // keyGonePage says that a key was shown before.
@@ -139,10 +139,11 @@ func (w *Web) createKey(v *visit) error {
 	if len(models) == 0 {
 		models = s.Models
 	}
-	return keyOnceTemplate.write(v, fiber.StatusOK, f, keyOncePage{
-		Name: key.Name, Product: w.productName(s), Next: subscriptionPath(s.ID), BaseURL: w.baseURL(), Key: secret,
-		Sample: w.sample("chat.sh", firstModel(w.grantedModels(models), "chat")),
-	})
+	return keyOnceTemplate.write(v, fiber.StatusOK, f, keyOncePage{w.productName(s), onceDialog{
+		Heading: v.t("keys.once"), Text: v.t("keys.once.text"), Label: v.t("keys.once.label", "Name", key.Name), Stored: v.t("keys.once.stored"),
+		Sample: w.sample("chat.sh", firstModel(w.grantedModels(models), "chat")), Next: subscriptionPath(s.ID),
+		File: "llm-hub.env", Variable: "LLM_HUB_KEY", Further: "LLM_HUB_BASE_URL=" + w.baseURL(), Secret: secret,
+	}})
 }
 
 // refuseKey shows the form again with what is wrong.

@@ -16,7 +16,13 @@ type operatorAccountPage struct {
 	CreatedAt                   time.Time
 	Current, Password, Repeated field
 	Problems                    []link
-	Sessions                    []sessionRow
+	Sessions                    sessionTable
+}
+
+// sessionTable lists where somebody is signed in. With an Action each session can be ended by a form with the Token.
+type sessionTable struct {
+	Rows          []sessionRow
+	Action, Token string
 }
 
 // sessionRow is a browser that somebody is signed in with.
@@ -38,7 +44,7 @@ func (w *Web) answerOperatorAccount(v *visit, status int, faults map[string]stri
 		return err
 	}
 	p := operatorAccountPage{
-		Name: v.Account.Name, CreatedAt: v.Account.CreatedAt, Sessions: sessions,
+		Name: v.Account.Name, CreatedAt: v.Account.CreatedAt, Sessions: sessionTable{Rows: sessions},
 		Current:  field{Name: "current", Label: v.t("opaccount.current"), Type: "password", Required: true, Autocomplete: "current-password", MaxLength: 256, Error: faults["current"]},
 		Password: field{Name: "password", Label: v.t("opaccount.new"), Type: "password", Hint: v.t("opaccount.new.hint"), Required: true, Autocomplete: "new-password", MaxLength: 256, Error: faults["password"]},
 		Repeated: field{Name: "repeated", Label: v.t("opaccount.repeated"), Type: "password", Required: true, Autocomplete: "new-password", MaxLength: 256, Error: faults["repeated"]},

@@ -27,7 +27,7 @@ func (w *Web) sample(file, model string) string {
 	if !plainModel.MatchString(model) {
 		model = "MODEL"
 	}
-	return strings.NewReplacer("BASE_URL_HERE", w.baseURL(), "MODEL_HERE", model).Replace(strings.TrimSpace(string(text)))
+	return strings.NewReplacer("BASE_URL_HERE", w.baseURL(), "PUBLIC_URL_HERE", strings.TrimSuffix(w.PublicURL.String(), "/"), "MODEL_HERE", model).Replace(strings.TrimSpace(string(text)))
 }
 
 // chats says whether a model can be talked to; one whose kind is not known is taken for such.

@@ -51,7 +51,7 @@ function wireDownload(dialog, key) {
   if (!(button instanceof HTMLButtonElement)) return;
   button.hidden = false;
   button.addEventListener('click', () => {
-    const text = `LLM_HUB_KEY=${key.value}\nLLM_HUB_BASE_URL=${dialog.dataset.baseUrl ?? ''}\n`;
+    const text = `${dialog.dataset.variable}=${key.value}\n${dialog.dataset.further}\n`;
     const link = document.createElement('a');
     link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
     link.download = button.dataset.download ?? '';
