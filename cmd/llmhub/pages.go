@@ -104,7 +104,7 @@ func portalModels(models []config.Model) []web.Model {
 			Location: a.Location, Country: a.Country, HostedBy: string(a.HostedBy), Licence: a.Licence, LicenceURL: a.LicenceURL,
 		}
 		if a.EndOfLife != nil {
-			list[i].EndOfLife = time.Unix(int64(*a.EndOfLife)*86400, 0).UTC()
+			list[i].EndOfLife = a.EndOfLife.Date()
 		}
 	}
 	return list

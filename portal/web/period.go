@@ -62,7 +62,7 @@ func withPeriod(path string, query url.Values, p period) string {
 
 // startOf returns the moment in which a day begins in the billing zone.
 func (w *Web) startOf(d store.Day) time.Time {
-	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
+	y, m, day := d.Date().Date()
 	return time.Date(y, m, day, 0, 0, 0, 0, w.Location)
 }
 

@@ -266,7 +266,7 @@ func testLargestBatch(f *fixture) {
 // testDayBoundaries uses the days on which clocks change in the billing time zone, if they do.
 func testDayBoundaries(f *fixture) {
 	for _, s := range []string{"2026-03-29", "2026-10-25", "2026-11-01", "2026-12-31", "2024-02-29"} {
-		first := time.Unix(int64(day(s))*86400, 0).UTC()
+		first := day(s).Date()
 		y, m, d := first.Date()
 		begin := time.Date(y, m, d, 0, 0, 0, 0, f.loc)
 		end := time.Date(y, m, d+1, 0, 0, 0, 0, f.loc)
