@@ -33,9 +33,11 @@ const (
 	Rerank     Kind = "rerank"
 )
 
-// metaData is About in the form that users of LLM Hub know. Its hidden_size is 0, unknown, since no setting says it.
+// metaData is About in the form that users of LLM Hub know. Its source_type and hidden_size are always empty,
+// unknown, since no setting says them; they are there for clients that expect the members.
 type metaData struct {
 	ModelType        string     `json:"model_type"`
+	SourceType       string     `json:"source_type"`
 	MaxSequence      int64      `json:"max_sequence_length"`
 	HiddenSize       int64      `json:"hidden_size"`
 	MaxOutput        int64      `json:"max_output_length"`
