@@ -5,10 +5,10 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"llmhub/yamldoc"
 )
@@ -82,6 +82,9 @@ func (d *decoder) service(into **url.URL) reader {
 	}
 }
 
+// originHost is a host as browsers send it, with a port if it is none that goes without saying.
+var originHost = regexp.MustCompile(`^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0-9]{0,4})?$`)
+
 // origin reads the address that browsers reach llmhub by, in the form in which they give it.
 func (d *decoder) origin(into **url.URL) reader {
 	return func(n node) {
@@ -90,8 +93,8 @@ func (d *decoder) origin(into **url.URL) reader {
 		case u == nil:
 		case u.Path != "":
 			d.Fault(n, "must not contain a path")
-		case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
-			d.Fault(n, "must name the host in ASCII, as browsers send it (xn--…)")
+		case !originHost.MatchString(u.Host):
+			d.Fault(n, "must name the host, and the port if any, as browsers send them: letters, digits, dots and hyphens (xn--…)")
 		case d.private(n, u):
 			u.Host = strings.ToLower(u.Host)
 			u.Host = strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme])

@@ -189,5 +189,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a: &a [*a]")
 	f.Add("admin: {token: {? [a] : b}}")
 	f.Add("models: [{prices: [{from: !!binary x}]}]")
+	f.Add(minimal + "    about: {kind: image, end_of_life: 2027-01-31, licence_url: 'https://h', description: {en: E, de: D}}\n")
+	f.Add(minimal + "portal: {public_url: 'https://[::1]:443', admin_listen: ':0', trusted_proxies: ['::/1', 10.0.0.1], links: {contact: 'mailto:a@b'}}")
+	f.Add(minimal + "portal: {brand_css: llmhub.yaml, logo: llmhub.yaml, session: {idle: 5m}}\niam: {url: 'http://localhost', customer_role: ''}")
 	f.Fuzz(func(t *testing.T, text string) { faultsOf(t, text) })
 }

@@ -28,6 +28,7 @@ var foreignURL = regexp.MustCompile(`(?i)url\(\s*["']?\s*[^#"'\s]`)
 // logoReader checks the parts of a logo one after the other.
 type logoReader struct {
 	rooted bool
+	depth  int  // of elements that are open
 	styled bool // within a style element
 	style  []byte
 }
@@ -69,6 +70,7 @@ func (r *logoReader) token(token xml.Token) string {
 			r.style = append(r.style, t...)
 		}
 	case xml.EndElement:
+		r.depth--
 		if t.Name.Local == "style" {
 			r.styled = false
 			return checkLogoStyle(string(r.style))
@@ -84,6 +86,8 @@ func (r *logoReader) element(t xml.StartElement) string {
 	switch {
 	case !r.rooted && name != "svg":
 		return "the element " + yamldoc.Quote(name) + " is not the beginning of an SVG image"
+	case r.rooted && r.depth == 0:
+		return "the element " + yamldoc.Quote(name) + " comes behind the end of the image"
 	case r.styled:
 		return "a style must hold text only"
 	case t.Name.Space != svgSpace:
@@ -92,6 +96,7 @@ func (r *logoReader) element(t xml.StartElement) string {
 		return "the element " + yamldoc.Quote(name) + " is not allowed in a logo"
 	}
 	r.rooted = true
+	r.depth++
 	if name == "style" {
 		r.styled, r.style = true, nil
 	}

@@ -109,7 +109,9 @@ func TestAbout(t *testing.T) {
 
 // TestPortalFault adds a line to a valid file and expects exactly one fault.
 func TestPortalFault(t *testing.T) {
+	const browsers = `and the port if any, as browsers send them: letters, digits, dots and hyphens (xn--…)`
 	for _, c := range []struct{ line, want string }{
+		{"catalog: ''", `catalog: must not be empty`},
 		{"catalog: none", `catalog: "none" cannot be read: no such file or directory`},
 		{"catalog: llmhub.yaml", `catalog: "llmhub.yaml" is not a folder`},
 
@@ -118,7 +120,21 @@ func TestPortalFault(t *testing.T) {
 		{"portal: {public_url: 'https://hub.example.com/hub'}", `portal.public_url: must not contain a path`},
 		{"portal: {public_url: 'https://u:hunter2@hub.example.com'}", `portal.public_url: must not contain a user or password`},
 		{"portal: {public_url: 'https://hub.example.com?a'}", `portal.public_url: must not contain a query or fragment`},
-		{"portal: {public_url: 'https://hüb.example.com'}", `portal.public_url: must name the host in ASCII, as browsers send it (xn--…)`},
+		{"portal: {public_url: [x]}", `portal.public_url: must be a URL such as https://llm-hub.example.com, not a list`},
+		{"portal: {public_url: 'https://hüb.example.com'}", `portal.public_url: must name the host, ` + browsers},
+		{"portal: {public_url: 'https://hub.example.com:'}", `portal.public_url: must name the host, ` + browsers},
+		{"portal: {public_url: 'https://hub.example.com:0443'}", `portal.public_url: must name the host, ` + browsers},
+		{"portal: {public_url: 'https://hub<b>.example.com'}", `portal.public_url: must name the host, ` + browsers},
+		{"portal: {public_url: 'https://hub%2eexample.com'}", `portal.public_url: is not a URL such as https://llm-hub.example.com`},
+		{"portal: {brand_css: [x]}", `portal.brand_css: must be a path, not a list`},
+		{"portal: {brand_css: none.css}", `portal.brand_css: "none.css" cannot be read: no such file or directory`},
+		{"portal: {trusted_proxies: [1]}", `portal.trusted_proxies[0]: must be a network such as 10.0.0.0/8, not a number`},
+		{"portal: {trusted_proxies: ['fe80::1%eth0']}", `portal.trusted_proxies[0]: "fe80::1%eth0" is not a network such as 10.0.0.0/8`},
+		{"portal: {links: {imprint: ''}}", `portal.links.imprint: must not be empty`},
+		{"portal: {links: {imprint: 'https://example.com/a b'}}", `portal.links.imprint: is not a URL`},
+		{"portal: {links: {imprint: 'https://u:hunter2@example.com'}}", `portal.links.imprint: must not contain a user or password`},
+		{"portal: {links: {imprint: 'https:example.com'}}", `portal.links.imprint: names no host`},
+		{"portal: {links: {contact: 'mailto:Help <help@example.com>'}}", `portal.links.contact: is not a URL`},
 		{"portal: {name: ''}", `portal.name: must not be empty`},
 		{"portal: {admin_listen: nowhere}", `portal.admin_listen: "nowhere" is not an address such as 127.0.0.1:8080`},
 		{"portal: {admin_listen: '127.0.0.1:8080'}", `portal.admin_listen: is the same as listen; leave it out, or give another port`},
@@ -138,6 +154,11 @@ func TestPortalFault(t *testing.T) {
 		{"iam: {timeout: 10s}", `iam.url: is required`},
 		{"iam: {url: 'http://iam.example.com/v3'}", `iam.url: must begin with https:// (http:// is for 127.0.0.1, [::1] and localhost alone)`},
 		{"iam: {url: 'https://iam.example.com/v3?x'}", `iam.url: must not contain a query or fragment`},
+		{"iam: {url: 'https://iam.example.com/v3', ca_file: llmhub.yaml}", `iam.ca_file: "llmhub.yaml" holds no PEM certificate`},
+		{"iam: {url: 'https://iam.example.com/v3', ca_file: {a: b}}", `iam.ca_file: must be a path, not a mapping`},
+		{"iam: {url: 'https://iam.example.com/v3', ca_file: none.pem}", `iam.ca_file: "none.pem" cannot be read: no such file or directory`},
+		{"iam: {url: 'https://iam.example.com/v3', password_reset_url: 'http://example.com'}", `iam.password_reset_url: must begin with https://`},
+		{"iam: {url: 'https://iam.example.com/v3', customer_role: }", `iam.customer_role: has no value`},
 		{"iam: {url: 'https://iam.example.com/v3', timeout: 0s}", `iam.timeout: 0s is out of range: from 1s to 1m0s`},
 		{"iam: {url: 'https://iam.example.com/v3', customer_role: 'two words'}", `iam.customer_role: "two words" is not the name of a role`},
 
@@ -207,6 +228,8 @@ func TestLogo(t *testing.T) {
 		{"", `"logo.svg": is not an SVG image`},
 		{"<html/>", `"logo.svg": line 1: the element "html" is not the beginning of an SVG image`},
 		{"<svg/>", `"logo.svg": line 1: the element "svg" is not of SVG (xmlns="http://www.w3.org/2000/svg"); save the logo as plain SVG`},
+		{logoHead + "</svg>\n" + logoHead[len(`<?xml version="1.0"?>`):] + "</svg>", `"logo.svg": line 2: the element "svg" comes behind the end of the image`},
+		{logoHead + "<style>a{}<g/></style></svg>", `"logo.svg": line 1: a style must hold text only`},
 		{logoHead, `"logo.svg": is not well-formed XML: line 1: unexpected EOF`},
 		{logoHead + "\n<script>alert(1)</script></svg>", `"logo.svg": line 2: the element "script" is not allowed in a logo`},
 		{logoHead + "<animate attributeName='href'/></svg>", `"logo.svg": line 1: the element "animate" is not allowed in a logo`},
