@@ -54,7 +54,8 @@ type DeploymentHealth struct {
 	FirstByteP50, FirstByteP95 time.Duration
 	// LastSuccess and LastFailure are zero where there was none.
 	LastSuccess, LastFailure time.Time
-	// LastReason says in a word or two why the last failure was one; never in the model server's words.
+	// LastReason says why the last failure was one: "status 503", or the code that callers see, such as upstream_timeout;
+	// never in the model server's words.
 	LastReason string
 }
 
@@ -155,8 +156,8 @@ func (a *attempted) answered(at time.Time) {
 	}
 }
 
-// errorInAnswer is the reason for a failure that came with a status of success.
-const errorInAnswer = "error in the answer"
+// errorInAnswer is the reason for a failure that came with a status of success, which callers see under this code.
+const errorInAnswer = "upstream_error"
 
 // end judges the attempt. Only the first call counts.
 func (a *attempted) end(o outcome, reason string) {

@@ -35,7 +35,7 @@ func TestHealth(t *testing.T) {
 	fault := func(after int) proxytest.Script {
 		return proxytest.Script{Words: 4, Fault: proxytest.Fault{Body: hostile, After: after}}
 	}
-	const inAnswer = "error in the answer"
+	const inAnswer = "upstream_error"
 	cases := []struct {
 		name         string
 		script       proxytest.Script
