@@ -54,13 +54,41 @@ func (t *Throttle) Check(account, address string) error {
 		wait = max(wait, byAddress.first.Add(addressWindow).Sub(now))
 	}
 	if wait > 0 {
-		f := fault.New(fault.TooMany, "", "too many attempts to sign in; try again in a while")
-		f.RetryAfter = wait
-		return f
+		return tooMany(wait)
 	}
 	byAccount.charge(now)
 	byAddress.charge(now)
 	return nil
+}
+
+func tooMany(wait time.Duration) error {
+	f := fault.New(fault.TooMany, "", "too many attempts to sign in; try again in a while")
+	f.RetryAfter = wait
+	return f
+}
+
+// CheckAddress returns nil if an attempt may be made from an address with what belongs to no account, such as a token,
+// and else a fault of kind TooMany. Unlike Check it charges nothing: FailedAddress does.
+func (t *Throttle) CheckAddress(address string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	f := t.addresses.find(network(address))
+	f.expire(f.first, addressWindow, now)
+	if f.count >= addressFailures {
+		return tooMany(f.first.Add(addressWindow).Sub(now))
+	}
+	return nil
+}
+
+// FailedAddress says that an attempt from an address has failed.
+func (t *Throttle) FailedAddress(address string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	f := t.addresses.find(network(address))
+	f.expire(f.first, addressWindow, now)
+	f.charge(now)
 }
 
 // Failed says that an attempt has failed: the wait for the next runs from now.

@@ -1,12 +1,8 @@
 package portal
 
 import (
-	"context"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-
-	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/store"
 )
@@ -17,8 +13,8 @@ type eventView struct {
 	Deployment string    `json:"deployment"`
 	At         time.Time `json:"at"`
 	DurationMS int64     `json:"duration_ms"`
-	Provenance string    `json:"provenance"`
-	Recovered  bool      `json:"recovered"`
+	Provenance string    `json:"provenance" enum:"upstream,drained,partial,estimated" doc:"Where the counts come from."`
+	Recovered  bool      `json:"recovered" doc:"The end of the request was not recorded, and was found after a restart."`
 	metering.TokenCounts
 }
 
@@ -36,24 +32,14 @@ func viewEvent(e store.Event) eventView {
 }
 
 // listEvents shows the single requests of a key, newest first, with where their counts come from.
-func (p *Portal) listEvents(ctx context.Context, c *fiber.Ctx) error {
-	if err := knownQuery(c, "cursor", "limit"); err != nil {
-		return err
-	}
-	n, err := limit(c)
+func (p *Portal) listEvents(r *request) (page[eventView], error) {
+	id, err := r.id()
 	if err != nil {
-		return err
+		return page[eventView]{}, err
 	}
-	id, err := pathID(c)
-	if err != nil {
-		return err
+	if _, err := p.service.GetKey(r.ctx, r.by, id); err != nil {
+		return page[eventView]{}, err
 	}
-	if _, err := p.service.GetKey(ctx, identity.Administrator(), id); err != nil {
-		return err
-	}
-	events, next, err := p.ledger.Events(ctx, store.EventQuery{Key: id, Cursor: query(c, "cursor"), Limit: n})
-	if err != nil {
-		return err
-	}
-	return c.JSON(pageOf(events, next, viewEvent))
+	events, next, err := p.ledger.Events(r.ctx, store.EventQuery{Key: id, Cursor: r.query("cursor"), Limit: r.limit()})
+	return pageOf(events, next, viewEvent), err
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -17,9 +18,13 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/catalog"
 	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal"
+	"llmhub/portal/access"
+	"llmhub/portal/gateway"
+	"llmhub/secret"
 	"llmhub/store"
 	"llmhub/store/local"
 	"llmhub/subscription"
@@ -33,13 +38,17 @@ func (t token) Reveal() string { return string(t) }
 
 // fixture is a management API on a real listener over a real store.
 type fixture struct {
-	t      *testing.T
-	url    string
-	store  *local.Store
-	source store.Source
-	seq    uint64
-	log    *lockedBuffer
-	now    time.Time
+	t        *testing.T
+	url      string
+	store    *local.Store
+	options  portal.Options
+	signIn   *identity.SignIn
+	products *catalog.Catalog
+	document *document
+	source   store.Source
+	seq      uint64
+	log      *lockedBuffer
+	now      time.Time
 }
 
 type lockedBuffer struct {
@@ -72,24 +81,55 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.store.Close() })
-	now := func() time.Time { return f.now }
-	hasher := subscription.NewHasher(nil)
-	gate := subscription.NewGate(hasher)
-	f.follow(gate)
+	if f.products, err = catalog.Default(); err != nil {
+		t.Fatal(err)
+	}
+	f.options = f.newOptions(berlin)
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	portal.New(portal.Options{
-		Service:  subscription.NewService(subscription.Options{Documents: f.store, Hasher: hasher, Gate: gate, Now: now}),
-		Tenants:  identity.NewTenants(f.store, identity.NewAudit(f.store), time.Now),
-		Ledger:   f.store,
-		Prices:   func() metering.PriceList { return testPrices(t) },
-		Location: berlin, Currency: "EUR", AdminToken: token(adminToken), Now: now,
-		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
-	}).Register(app)
+	portal.New(f.options).Register(app)
 	f.serve(app)
 	if f.source, err = f.store.NewSource(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	f.document = readDocument(t, f.url)
 	return f
+}
+
+func (f *fixture) newOptions(zone *time.Location) portal.Options {
+	f.t.Helper()
+	d, now := f.store, func() time.Time { return f.now }
+	key := bytes.Repeat([]byte{7}, secret.KeyBytes)
+	sealer, err := secret.NewSealer(key, "session")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	hasher := subscription.NewHasher(nil)
+	gate := subscription.NewGate(hasher)
+	f.follow(gate)
+	o := portal.Options{
+		Audit: identity.NewAudit(d), Ledger: d, Location: zone, Currency: "EUR", AdminToken: token(adminToken), Now: now,
+		Catalog: func() *catalog.Catalog { return f.products }, Prices: func() metering.PriceList { return testPrices(f.t) },
+		Models: func() []gateway.Model {
+			return []gateway.Model{{Name: "m1", DisplayName: "Model One", Kind: "chat", ContextTokens: 128000, EndOfLife: f.now.AddDate(1, 0, 0)}, {Name: "m2"}}
+		},
+		Upstreams: func() []gateway.Upstream {
+			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now}}
+		},
+		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
+	}
+	o.Tenants = identity.NewTenants(d, o.Audit, now)
+	o.Users = identity.NewUsers(d, o.Audit, o.Tenants, now)
+	o.Profiles = identity.NewProfiles(d, o.Audit, o.Tenants, now)
+	o.Operators = identity.NewOperators(d, o.Audit, now)
+	o.Tokens = identity.NewPersonalTokens(d, o.Audit, o.Users, o.Tenants, now)
+	o.Service = subscription.NewService(subscription.Options{Documents: d, Hasher: hasher, Gate: gate, Profiles: o.Profiles, Now: now})
+	sessions := identity.NewSessions(d, sealer, identity.SessionOptions{}, now)
+	f.signIn = identity.NewSignIn(identity.SignInOptions{
+		Directory: directory{}, Tenants: o.Tenants, Users: o.Users, Sessions: sessions, Operators: o.Operators,
+		Throttle: identity.NewThrottle(now), Audit: o.Audit, Now: now,
+	})
+	o.Guard = access.New(access.Options{Sessions: sessions, SignIn: f.signIn, PublicURL: &url.URL{Scheme: "http", Host: "localhost"}, Key: key})
+	return o
 }
 
 // follow keeps the gate up to date until the test ends.
@@ -164,6 +204,9 @@ func (f *fixture) do(method, path, body string, header ...string) answer {
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
+		if header[i+1] == "" {
+			req.Header.Del(header[i])
+		}
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -174,6 +217,7 @@ func (f *fixture) do(method, path, body string, header ...string) answer {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	f.document.check(f.t, req, resp.StatusCode, text)
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 

@@ -4,28 +4,25 @@ import (
 	"context"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-
 	"llmhub/identity"
 	"llmhub/subscription"
 )
 
 type keyView struct {
-	ID             string `json:"id"`
-	Name           string `json:"name"`
-	SubscriptionID string `json:"subscription_id"`
-	TenantID       string `json:"tenant_id"`
-	Prefix         string `json:"prefix"`
-	State          string `json:"state"`
-	// Models is empty where the key may use all models of its subscription.
-	Models        []string   `json:"models"`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
-	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
-	// LastUsedAt is to the minute; absent while the key has not been used.
-	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
-	// Key is the key itself. Only the answer to its creation has it.
-	Key string `json:"key,omitempty"`
+	ID             string     `json:"id"`
+	Name           string     `json:"name" example:"ci"`
+	SubscriptionID string     `json:"subscription_id"`
+	TenantID       string     `json:"tenant_id"`
+	Prefix         string     `json:"prefix" doc:"The beginning of the key, to recognise it by."`
+	State          string     `json:"state" enum:"active,deactivated,expired"`
+	Models         []string   `json:"models" doc:"Those that may be used; none means all of the subscription."`
+	CreatedAt      time.Time  `json:"created_at"`
+	CreatedBy      string     `json:"created_by,omitempty"`
+	ExpiresAt      *time.Time `json:"expires_at,omitempty"`
+	DeactivatedAt  *time.Time `json:"deactivated_at,omitempty"`
+	DeactivatedBy  string     `json:"deactivated_by,omitempty"`
+	LastUsedAt     *time.Time `json:"last_used_at,omitempty" doc:"To the minute; absent while it has not been used."`
+	Key            string     `json:"key,omitempty" doc:"The key itself. Only the answer to its creation has it."`
 }
 
 // viewKeys joins keys with their last use.
@@ -63,98 +60,80 @@ func (p *Portal) viewKey(k subscription.Key) keyView {
 		CreatedAt:      k.CreatedAt.UTC(),
 		ExpiresAt:      utc(k.ExpiresAt),
 		DeactivatedAt:  utc(k.DeactivatedAt),
+		CreatedBy:      k.CreatedBy,
+		DeactivatedBy:  k.DeactivatedBy,
 	}
 }
 
-func (p *Portal) createKey(ctx context.Context, c *fiber.Ctx) error {
-	var in struct {
-		SubscriptionID string     `json:"subscription_id"`
-		Name           string     `json:"name"`
-		Models         []string   `json:"models"`
-		ExpiresAt      *time.Time `json:"expires_at"`
-	}
-	if err := decode(c, &in); err != nil {
-		return err
-	}
+// newKey is the body that makes a key.
+type newKey struct {
+	SubscriptionID string     `json:"subscription_id"`
+	Name           string     `json:"name" doc:"Unique in the subscription, for ever." example:"ci"`
+	Models         []string   `json:"models,omitempty" doc:"Those that it may use; none means all of the subscription."`
+	ExpiresAt      *time.Time `json:"expires_at,omitempty"`
+}
+
+func (p *Portal) createKey(r *request, in newKey) (keyView, error) {
 	if err := needID("subscription_id", in.SubscriptionID); err != nil {
-		return err
+		return keyView{}, err
 	}
-	k, secret, err := p.service.CreateKey(ctx, identity.Administrator(), subscription.CreateKey{
+	k, secret, err := p.service.CreateKey(r.ctx, r.by, subscription.CreateKey{
 		SubscriptionID: in.SubscriptionID, Name: in.Name, Models: in.Models, ExpiresAt: in.ExpiresAt,
 	})
 	if err != nil {
-		return err
+		return keyView{}, err
 	}
 	// Nothing is read after the creation: a failure there would lose the one chance to show the key.
 	v := p.viewKey(k)
 	v.Key = secret.Reveal()
-	return c.Status(fiber.StatusCreated).JSON(v)
+	return v, nil
 }
 
-func (p *Portal) listKeys(ctx context.Context, c *fiber.Ctx) error {
-	if err := knownQuery(c, "tenant_id", "subscription_id", "after", "limit"); err != nil {
-		return err
-	}
-	n, err := limit(c)
+func (p *Portal) listKeys(r *request) (page[keyView], error) {
+	filter, err := p.keyFilter(r)
 	if err != nil {
-		return err
+		return page[keyView]{}, err
 	}
-	filter := subscription.KeyFilter{TenantID: query(c, "tenant_id"), SubscriptionID: query(c, "subscription_id")}
-	if err := p.checkFilter(ctx, filter); err != nil {
-		return err
-	}
-	keys, next, err := p.service.ListKeys(ctx, identity.Administrator(), filter, query(c, "after"), n)
+	keys, next, err := p.service.ListKeys(r.ctx, r.by, filter, r.query("after"), r.limit())
 	if err != nil {
-		return err
+		return page[keyView]{}, err
 	}
-	views, err := p.viewKeys(ctx, keys)
-	if err != nil {
-		return err
-	}
-	return c.JSON(page[keyView]{Data: views, Next: next})
+	views, err := p.viewKeys(r.ctx, keys)
+	return page[keyView]{Data: views, Next: next}, err
 }
 
-// checkFilter insists that what is filtered by exists: an empty list must not stand for a misspelt ID.
-func (p *Portal) checkFilter(ctx context.Context, f subscription.KeyFilter) error {
-	if f.TenantID != "" && f.SubscriptionID != "" {
-		return badRequest("give one of tenant_id and subscription_id")
+// keyFilter returns whose keys a query asks for, and insists that there is such a tenant or subscription: an empty list
+// must not stand for a misspelt ID.
+func (p *Portal) keyFilter(r *request) (f subscription.KeyFilter, err error) {
+	f.SubscriptionID = r.query("subscription_id")
+	switch {
+	case f.SubscriptionID == "":
+		f.TenantID, err = p.tenantAsked(r)
+	case r.query("tenant_id") != "":
+		err = badRequest("give one of tenant_id and subscription_id")
+	default:
+		_, err = p.service.GetSubscription(r.ctx, r.by, f.SubscriptionID)
 	}
-	if f.TenantID != "" {
-		if _, err := p.tenants.Get(ctx, f.TenantID); err != nil {
-			return err
-		}
-	}
-	if f.SubscriptionID != "" {
-		if _, err := p.service.GetSubscription(ctx, identity.Administrator(), f.SubscriptionID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f, err
 }
 
-func (p *Portal) getKey(ctx context.Context, c *fiber.Ctx) error {
-	return p.oneKey(ctx, c, p.service.GetKey)
-}
+func (p *Portal) getKey(r *request) (keyView, error) { return p.key(r, p.service.GetKey) }
 
-func (p *Portal) deactivateKey(ctx context.Context, c *fiber.Ctx) error {
-	if err := noBody(c); err != nil {
-		return err
-	}
-	return p.oneKey(ctx, c, p.service.DeactivateKey)
-}
+func (p *Portal) deactivateKey(r *request) (keyView, error) { return p.key(r, p.service.DeactivateKey) }
 
-func (p *Portal) oneKey(ctx context.Context, c *fiber.Ctx, do func(context.Context, identity.Actor, string) (subscription.Key, error)) error {
-	id, err := pathID(c)
+// key does something with the key in the path.
+func (p *Portal) key(r *request, do func(context.Context, identity.Actor, string) (subscription.Key, error)) (keyView, error) {
+	id, err := r.id()
 	if err != nil {
-		return err
+		return keyView{}, err
 	}
-	k, err := do(ctx, identity.Administrator(), id)
+	k, err := do(r.ctx, r.by, id)
 	if err != nil {
-		return err
+		return keyView{}, err
 	}
-	views, err := p.viewKeys(ctx, []subscription.Key{k})
+	views, err := p.viewKeys(r.ctx, []subscription.Key{k})
 	if err != nil {
-		return err
+		return keyView{}, err
 	}
-	return c.JSON(views[0])
+	return views[0], nil
 }

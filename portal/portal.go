@@ -1,33 +1,52 @@
-// Package portal is the management API: JSON over HTTP under /api/v1, for operators and for the command line.
+// Package portal is the management API: JSON over HTTP under /api/v1, for customers, for operators and for the command
+// line.
 //
-// It authenticates the administrator, reads requests strictly and turns the domain's answers and errors into JSON. It
-// decides nothing itself: what may be bought, cancelled or deactivated is up to the domain packages. It refuses bodies
-// that are too large, not JSON or contain unknown fields, and it never shows an API key again after its creation.
+// It finds out who asks, reads requests strictly and turns the domain's answers and errors into JSON. It decides nothing
+// itself: what may be seen, bought, cancelled or deactivated is up to the domain packages, which are told who acts. It
+// refuses bodies that are too large, not JSON or contain unknown fields, and it never shows an API key again after its
+// creation. Its endpoints stand in one table, from which the OpenAPI document is made, too.
 package portal
 
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/catalog"
 	"llmhub/identity"
 	"llmhub/metering"
+	"llmhub/portal/access"
+	"llmhub/portal/gateway"
 	"llmhub/store"
 	"llmhub/subscription"
 )
 
-// requestTimeout bounds what one request may take inside.
-const requestTimeout = 20 * time.Second
+const (
+	basePath = "/api/v1"
+	// requestTimeout bounds what one request may take inside.
+	requestTimeout = 20 * time.Second
+)
 
 // Options is what the management API works with. All fields are required.
 type Options struct {
-	Service *subscription.Service
-	Tenants *identity.Tenants
-	Ledger  store.Ledger
-	// Prices returns the prices in force; it is called once per request that needs them.
-	Prices func() metering.PriceList
+	// Guard knows the sessions of the pages.
+	Guard     *access.Guard
+	Service   *subscription.Service
+	Tenants   *identity.Tenants
+	Users     *identity.Users
+	Profiles  *identity.Profiles
+	Operators *identity.Operators
+	Tokens    *identity.PersonalTokens
+	Audit     *identity.Audit
+	Ledger    store.Ledger
+	// Catalog, Models, Prices and Upstreams return what is in force; they are called once per request that needs them.
+	Catalog   func() *catalog.Catalog
+	Models    func() []gateway.Model
+	Prices    func() metering.PriceList
+	Upstreams func() []gateway.Upstream
 	// Location is the billing time zone, Currency what prices are in.
 	Location *time.Location
 	Currency string
@@ -39,97 +58,107 @@ type Options struct {
 
 // Portal serves the management API. It may be used concurrently.
 type Portal struct {
-	service  *subscription.Service
-	tenants  *identity.Tenants
-	ledger   store.Ledger
-	prices   func() metering.PriceList
-	location *time.Location
-	currency string
-	admin    tokenHash
-	now      func() time.Time
-	log      *slog.Logger
+	guard     *access.Guard
+	throttle  *identity.Throttle
+	service   *subscription.Service
+	tenants   *identity.Tenants
+	users     *identity.Users
+	profiles  *identity.Profiles
+	operators *identity.Operators
+	tokens    *identity.PersonalTokens
+	audit     *identity.Audit
+	ledger    store.Ledger
+	catalog   func() *catalog.Catalog
+	models    func() []gateway.Model
+	prices    func() metering.PriceList
+	upstreams func() []gateway.Upstream
+	location  *time.Location
+	currency  string
+	admin     tokenHash
+	document  []byte
+	now       func() time.Time
+	log       *slog.Logger
 }
 
 // New returns a Portal.
 func New(o Options) *Portal {
-	return &Portal{
-		service:  o.Service,
-		tenants:  o.Tenants,
-		ledger:   o.Ledger,
-		prices:   o.Prices,
-		location: o.Location,
-		currency: o.Currency,
-		admin:    hashToken([]byte(o.AdminToken.Reveal())),
-		now:      o.Now,
-		log:      o.Logger,
+	p := &Portal{
+		guard: o.Guard, throttle: identity.NewThrottle(o.Now),
+		service: o.Service, tenants: o.Tenants, users: o.Users, profiles: o.Profiles, operators: o.Operators,
+		tokens: o.Tokens, audit: o.Audit, ledger: o.Ledger,
+		catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams,
+		location: o.Location, currency: o.Currency, admin: hashToken([]byte(o.AdminToken.Reveal())),
+		now: o.Now, log: o.Logger,
 	}
+	p.document = describe(p.endpoints())
+	return p
 }
 
-// handler answers one request; an error is answered by Portal.handle.
-type handler func(ctx context.Context, c *fiber.Ctx) error
-
-type route struct {
-	method, path string
-	handle       handler
-}
-
-func (p *Portal) routes() []route {
-	return []route{
-		{fiber.MethodGet, "/tenants", p.listTenants},
-		{fiber.MethodPost, "/tenants", p.createTenant},
-		{fiber.MethodGet, "/subscriptions", p.listSubscriptions},
-		{fiber.MethodPost, "/subscriptions", p.createSubscription},
-		{fiber.MethodGet, "/subscriptions/:id", p.getSubscription},
-		{fiber.MethodPost, "/subscriptions/:id/cancel", p.cancelSubscription},
-		{fiber.MethodGet, "/keys", p.listKeys},
-		{fiber.MethodPost, "/keys", p.createKey},
-		{fiber.MethodGet, "/keys/:id", p.getKey},
-		{fiber.MethodPost, "/keys/:id/deactivate", p.deactivateKey},
-		{fiber.MethodGet, "/keys/:id/events", p.listEvents},
-		{fiber.MethodGet, "/usage", p.usage},
-	}
-}
-
-// Register adds the routes below /api/v1. Other paths and methods there are answered with JSON errors, too.
+// Register adds the endpoints below /api/v1. Other paths and methods there are answered with JSON errors, too.
 func (p *Portal) Register(app fiber.Router) {
-	api := app.Group("/api/v1")
+	api := app.Group(basePath)
 	allowed := map[string]string{}
 	var paths []string
-	for _, r := range p.routes() {
-		api.Add(r.method, r.path, p.handle(r.handle))
-		if allowed[r.path] == "" {
-			paths = append(paths, r.path)
-			allowed[r.path] = r.method
+	for _, e := range p.endpoints() {
+		path := fiberPath(e.Path)
+		api.Add(e.Method, path, p.handle(&e))
+		if allowed[path] == "" {
+			paths = append(paths, path)
+			allowed[path] = e.Method
 		} else {
-			allowed[r.path] += ", " + r.method
+			allowed[path] += ", " + e.Method
 		}
 	}
 	for _, path := range paths {
 		methods := allowed[path]
-		api.All(path, p.handle(func(_ context.Context, c *fiber.Ctx) error {
-			c.Set(fiber.HeaderAllow, methods)
-			return &apiError{fiber.StatusMethodNotAllowed, "method_not_allowed", "this path takes " + methods}
-		}))
+		api.All(path, p.handle(&endpoint{serve: func(r *request) (any, error) {
+			r.c.Set(fiber.HeaderAllow, methods)
+			return nil, refuse(fiber.StatusMethodNotAllowed, "method_not_allowed", "this path takes "+methods)
+		}}))
 	}
-	api.Use(p.handle(func(context.Context, *fiber.Ctx) error { return notFound("there is no such path") }))
+	api.Use(p.handle(&endpoint{serve: func(*request) (any, error) { return nil, notFound("there is no such path") }}))
 }
 
-// handle wraps a handler: headers, authentication, a bound in time, and the one place where errors are answered.
-func (p *Portal) handle(h handler) fiber.Handler {
+// fiberPath turns /keys/{id} into /keys/:id.
+func fiberPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}
+
+// handle serves an endpoint: headers, who asks, the query, a bound in time, and the one place where errors are answered.
+func (p *Portal) handle(e *endpoint) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		id := newRequestID()
-		c.Set(fiber.HeaderXRequestID, id)
-		c.Set(fiber.HeaderCacheControl, "no-store")
-		c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+		setHeaders(c, id)
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
-		err := p.authenticate(c)
-		if err == nil {
-			err = h(ctx, c)
-		}
+		answer, err := p.serve(&request{ctx: ctx, c: c, endpoint: e})
 		if err != nil {
 			return p.answerError(c, id, err)
 		}
-		return nil
+		return c.Status(e.Status).JSON(answer)
 	}
+}
+
+func setHeaders(c *fiber.Ctx, id string) {
+	c.Set(fiber.HeaderXRequestID, id)
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+}
+
+func (p *Portal) serve(r *request) (any, error) {
+	e := r.endpoint
+	if e.audience != anyone {
+		if err := p.authenticate(r); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.admit(r); err != nil {
+		return nil, err
+	}
+	if e.Path != "" { // what is not served has no parameters to judge
+		if err := checkQuery(r.c, e.Query); err != nil {
+			return nil, err
+		}
+	}
+	return e.serve(r)
 }

@@ -2,18 +2,23 @@ package portal
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/fault"
+	"llmhub/identity"
+	"llmhub/portal/openapi"
 )
 
 const (
@@ -28,12 +33,12 @@ const (
 func decode(c *fiber.Ctx, into any) error {
 	body := c.BodyRaw()
 	if len(body) > maxBodyBytes {
-		return &apiError{fiber.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", maxBodyBytes)}
+		return refuse(fiber.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", maxBodyBytes))
 	}
 	kind, params, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	charset := params["charset"]
 	if err != nil || kind != fiber.MIMEApplicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") || c.Get(fiber.HeaderContentEncoding) != "" {
-		return &apiError{fiber.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be plain JSON, with Content-Type: application/json"}
+		return refuse(fiber.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be plain JSON, with Content-Type: application/json")
 	}
 	if !utf8.Valid(body) {
 		return badRequest("the body is not UTF-8")
@@ -76,53 +81,83 @@ func jsonFault(err error) string {
 	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
-// knownQuery refuses query parameters that have no meaning here, so that a misspelt filter does not show everything,
-// and parameters given twice.
-func knownQuery(c *fiber.Ctx, names ...string) error {
+// checkQuery refuses query parameters that have no meaning here, so that a misspelt filter does not show everything,
+// parameters given twice, and values that cannot be.
+func checkQuery(c *fiber.Ctx, known []openapi.Parameter) error {
 	seen := map[string]bool{}
 	var fault error
-	c.Context().QueryArgs().VisitAll(func(k, _ []byte) {
+	c.Context().QueryArgs().VisitAll(func(k, v []byte) {
 		name := string(k)
+		at := slices.IndexFunc(known, func(p openapi.Parameter) bool { return p.Name == name })
 		switch {
 		case fault != nil:
 		case seen[name]:
 			fault = badRequest(fmt.Sprintf("parameter %q is given twice", name))
-		case !contains(names, name):
-			fault = badRequest(fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(names, ", ")))
+		case at < 0:
+			fault = badRequest(fmt.Sprintf("unknown parameter %q; known are %s", name, names(known)))
+		default:
+			fault = checkParameter(known[at], string(v))
 		}
 		seen[name] = true
 	})
 	return fault
 }
 
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
+func names(list []openapi.Parameter) string {
+	all := make([]string, len(list))
+	for i, p := range list {
+		all[i] = p.Name
 	}
-	return false
+	return strings.Join(all, ", ")
+}
+
+func checkParameter(p openapi.Parameter, value string) error {
+	switch {
+	case value == "" && p.Type == "":
+	case p.Type == "integer":
+		if n, err := strconv.Atoi(value); err != nil || n < p.Minimum || n > p.Maximum {
+			return badRequest(fmt.Sprintf("%s must be a number from %d to %d", p.Name, p.Minimum, p.Maximum))
+		}
+	case len(p.Enum) > 0 && !slices.Contains(p.Enum, value):
+		return badRequest(fmt.Sprintf("%s must be one of %s", p.Name, strings.Join(p.Enum, ", ")))
+	}
+	return nil
+}
+
+// request is one request of somebody who is known.
+type request struct {
+	ctx      context.Context
+	c        *fiber.Ctx
+	endpoint *endpoint
+	by       identity.Actor
+	// session says that it came with a session, not with a token.
+	session bool
+}
+
+// changes says whether the request may change something.
+func (r *request) changes() bool {
+	m := r.c.Method()
+	return m != fiber.MethodGet && m != fiber.MethodHead && m != fiber.MethodOptions
 }
 
 // query returns a parameter as a string of its own.
-func query(c *fiber.Ctx, name string) string { return strings.Clone(c.Query(name)) }
+func (r *request) query(name string) string { return strings.Clone(r.c.Query(name)) }
 
-// limit returns the size of the page asked for.
-func limit(c *fiber.Ctx) (int, error) {
-	text := c.Query("limit")
-	if text == "" {
-		return defaultLimit, nil
+// number returns a parameter that has been checked to be a number, or else what it is if it is not given.
+func (r *request) number(name string, otherwise int) int {
+	n, err := strconv.Atoi(r.c.Query(name))
+	if err != nil {
+		return otherwise
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxLimit {
-		return 0, badRequest(fmt.Sprintf("limit must be a number from 1 to %d", maxLimit))
-	}
-	return n, nil
+	return n
 }
 
-// pathID returns the ID in the path as a string of its own.
-func pathID(c *fiber.Ctx) (string, error) {
-	id := strings.Clone(c.Params("id"))
+// limit returns the size of the page asked for.
+func (r *request) limit() int { return r.number("limit", defaultLimit) }
+
+// id returns the ID in the path as a string of its own.
+func (r *request) id() (string, error) {
+	id := strings.Clone(r.c.Params("id"))
 	if len(id) > maxIDBytes {
 		return "", notFound("there is no such ID")
 	}
@@ -143,7 +178,7 @@ func needID(field, id string) error {
 // page is the answer of every list. Next is the cursor of the next page, absent behind the last.
 type page[T any] struct {
 	Data []T    `json:"data"`
-	Next string `json:"next,omitempty"`
+	Next string `json:"next,omitempty" doc:"The cursor of the next page; absent behind the last."`
 }
 
 // pageOf converts a page of the domain.
@@ -153,4 +188,36 @@ func pageOf[D, T any](list []D, next string, view func(D) T) page[T] {
 		out.Data[i] = view(v)
 	}
 	return out
+}
+
+// numberedPage is the answer of every list whose pages have numbers.
+type numberedPage[T any] struct {
+	Data  []T `json:"data"`
+	Page  int `json:"page" doc:"From 1 on."`
+	Pages int `json:"pages" doc:"At least 1."`
+	Total int `json:"total" doc:"Entries on all pages."`
+}
+
+// orEmpty makes an absent list show as [] rather than null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+// known returns a time, nil if it is zero and so not known.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return utc(&t)
 }

@@ -4,114 +4,169 @@ import (
 	"context"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-
+	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/store"
 	"llmhub/subscription"
 )
 
 type subscriptionView struct {
 	ID        string `json:"id"`
 	TenantID  string `json:"tenant_id"`
-	ProductID string `json:"product_id"`
+	ProductID string `json:"product_id" example:"llm-hub"`
+	// ProductName and ProductVersion are those of the offer that was accepted.
+	ProductName    string `json:"product_name,omitempty"`
+	ProductVersion string `json:"product_version,omitempty"`
 	// Models is empty where all models are granted.
-	Models      []string   `json:"models"`
-	State       string     `json:"state"`
-	CreatedAt   time.Time  `json:"created_at"`
-	CancelledAt *time.Time `json:"cancelled_at,omitempty"`
+	Models       []string               `json:"models" doc:"Those that may be used; none means all."`
+	State        string                 `json:"state" enum:"active,cancelled"`
+	Consents     []subscription.Consent `json:"consents" doc:"What was accepted; none where an operator subscribed."`
+	CreatedAt    time.Time              `json:"created_at"`
+	CreatedBy    string                 `json:"created_by,omitempty"`
+	CancelledAt  *time.Time             `json:"cancelled_at,omitempty"`
+	CancelledBy  string                 `json:"cancelled_by,omitempty"`
+	CancelReason string                 `json:"cancel_reason,omitempty"`
 }
 
 func viewSubscription(s subscription.Subscription) subscriptionView {
 	return subscriptionView{
-		ID:          s.ID,
-		TenantID:    s.TenantID,
-		ProductID:   s.ProductID,
-		Models:      orEmpty(s.Models),
-		State:       string(s.State),
-		CreatedAt:   s.CreatedAt.UTC(),
-		CancelledAt: utc(s.CancelledAt),
+		ID:             s.ID,
+		TenantID:       s.TenantID,
+		ProductID:      s.ProductID,
+		ProductName:    s.ProductName,
+		ProductVersion: s.ProductVersion,
+		Models:         orEmpty(s.Models),
+		State:          string(s.State),
+		Consents:       orEmpty(s.Consents),
+		CreatedAt:      s.CreatedAt.UTC(),
+		CreatedBy:      s.CreatedBy,
+		CancelledAt:    utc(s.CancelledAt),
+		CancelledBy:    s.CancelledBy,
+		CancelReason:   s.CancelReason,
 	}
 }
 
-// orEmpty makes an absent list show as [] rather than null.
-func orEmpty(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
+// newSubscription is the body that subscribes.
+type newSubscription struct {
+	TenantID  string           `json:"tenant_id,omitempty" doc:"For operators; customers subscribe their own tenant."`
+	ProductID string           `json:"product_id" example:"llm-hub"`
+	Models    []string         `json:"models,omitempty" doc:"For operators: what may be used; none means all."`
+	Accepted  []acceptedReport `json:"accepted,omitempty" doc:"For customers: every document of the product that needs consent."`
 }
 
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	u := t.UTC()
-	return &u
+// acceptedReport says that a document was read and accepted.
+type acceptedReport struct {
+	DocumentID string `json:"document_id" example:"eula"`
+	Digest     string `json:"digest" doc:"Of what was read: the digest that the product's document has." example:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 }
 
-func (p *Portal) createSubscription(ctx context.Context, c *fiber.Ctx) error {
-	var in struct {
-		TenantID  string   `json:"tenant_id"`
-		ProductID string   `json:"product_id"`
-		Models    []string `json:"models"`
-	}
-	if err := decode(c, &in); err != nil {
-		return err
+func (p *Portal) createSubscription(r *request, in newSubscription) (subscriptionView, error) {
+	if r.by.Kind == identity.Customer {
+		return p.subscribe(r, in)
 	}
 	if err := needID("tenant_id", in.TenantID); err != nil {
-		return err
+		return subscriptionView{}, err
 	}
-	s, err := p.service.CreateSubscription(ctx, identity.Administrator(), subscription.CreateSubscription{
+	if len(in.Accepted) > 0 {
+		return subscriptionView{}, fault.New(fault.Invalid, "accepted", "is for users of the tenant; operators subscribe without documents")
+	}
+	s, err := p.service.CreateSubscription(r.ctx, r.by, subscription.CreateSubscription{
 		TenantID: in.TenantID, ProductID: in.ProductID, Models: in.Models,
 	})
-	if err != nil {
-		return err
-	}
-	return c.Status(fiber.StatusCreated).JSON(viewSubscription(s))
+	return viewSubscription(s), err
 }
 
-func (p *Portal) listSubscriptions(ctx context.Context, c *fiber.Ctx) error {
-	if err := knownQuery(c, "tenant_id", "after", "limit"); err != nil {
-		return err
+// subscribe makes a subscription of a customer, who takes a product as it is offered.
+func (p *Portal) subscribe(r *request, in newSubscription) (subscriptionView, error) {
+	if in.TenantID == "" {
+		in.TenantID = r.by.TenantID
 	}
-	n, err := limit(c)
+	if len(in.Models) > 0 {
+		return subscriptionView{}, fault.New(fault.Invalid, "models", "are those of the product and cannot be chosen")
+	}
+	product, err := p.product(in.ProductID)
 	if err != nil {
-		return err
+		return subscriptionView{}, err
 	}
-	tenant := query(c, "tenant_id")
-	if tenant != "" {
-		if _, err := p.tenants.Get(ctx, tenant); err != nil {
-			return err
-		}
+	switch {
+	case !product.OnSale(store.DayOf(p.now(), p.location).String()):
+		return subscriptionView{}, fault.New(fault.State, "product_id", "is not on sale")
+	case product.LLM == nil:
+		return subscriptionView{}, fault.New(fault.Invalid, "product_id", "is a product that is deployed, not subscribed to")
 	}
-	list, next, err := p.service.ListSubscriptions(ctx, identity.Administrator(), tenant, query(c, "after"), n)
-	if err != nil {
-		return err
+	accepted := make([]subscription.Consent, len(in.Accepted))
+	for i, a := range in.Accepted {
+		accepted[i] = subscription.Consent{DocumentID: a.DocumentID, Digest: a.Digest}
 	}
-	return c.JSON(pageOf(list, next, viewSubscription))
+	s, err := p.service.Subscribe(r.ctx, r.by, subscription.Subscribe{
+		TenantID: in.TenantID, Product: subscription.OfferOf(product, "en"), Accepted: accepted,
+	})
+	return viewSubscription(s), err
 }
 
-func (p *Portal) getSubscription(ctx context.Context, c *fiber.Ctx) error {
-	return p.oneSubscription(ctx, c, p.service.GetSubscription)
+func (p *Portal) listSubscriptions(r *request) (page[subscriptionView], error) {
+	tenant, err := p.tenantAsked(r)
+	if err != nil {
+		return page[subscriptionView]{}, err
+	}
+	list, next, err := p.service.ListSubscriptions(r.ctx, r.by, tenant, r.query("after"), r.limit())
+	return pageOf(list, next, viewSubscription), err
 }
 
-func (p *Portal) cancelSubscription(ctx context.Context, c *fiber.Ctx) error {
-	if err := noBody(c); err != nil {
-		return err
-	}
-	return p.oneSubscription(ctx, c, func(ctx context.Context, by identity.Actor, id string) (subscription.Subscription, error) {
-		return p.service.CancelSubscription(ctx, by, id, "")
+func (p *Portal) getSubscription(r *request) (subscriptionView, error) {
+	return r.subscription(p.service.GetSubscription)
+}
+
+// cancellation is the body that cancels.
+type cancellation struct {
+	Reason string `json:"reason,omitempty" example:"moved to another product"`
+}
+
+func (p *Portal) cancelSubscription(r *request, in cancellation) (subscriptionView, error) {
+	return r.subscription(func(ctx context.Context, by identity.Actor, id string) (subscription.Subscription, error) {
+		return p.service.CancelSubscription(ctx, by, id, in.Reason)
 	})
 }
 
-func (p *Portal) oneSubscription(ctx context.Context, c *fiber.Ctx, do func(context.Context, identity.Actor, string) (subscription.Subscription, error)) error {
-	id, err := pathID(c)
+// subscription does something with the subscription in the path.
+func (r *request) subscription(do func(context.Context, identity.Actor, string) (subscription.Subscription, error)) (subscriptionView, error) {
+	id, err := r.id()
 	if err != nil {
-		return err
+		return subscriptionView{}, err
 	}
-	s, err := do(ctx, identity.Administrator(), id)
+	s, err := do(r.ctx, r.by, id)
+	return viewSubscription(s), err
+}
+
+// keySearchView is a page of a subscription's keys.
+type keySearchView struct {
+	numberedPage[keyView]
+	Counts keyCountsView `json:"counts" doc:"Of what the search finds, whatever the state asked for."`
+}
+
+type keyCountsView struct {
+	Active      int `json:"active"`
+	Deactivated int `json:"deactivated"`
+	Expired     int `json:"expired"`
+}
+
+func (p *Portal) searchKeys(r *request) (keySearchView, error) {
+	id, err := r.id()
 	if err != nil {
-		return err
+		return keySearchView{}, err
 	}
-	return c.JSON(viewSubscription(s))
+	q := subscription.KeyQuery{
+		SubscriptionID: id, Search: r.query("search"), State: r.query("state"), Page: r.number("page", 1), PerPage: r.number("per_page", 0),
+	}
+	if r.query("sort") == "name" {
+		q.Sort = subscription.ByName
+	}
+	found, err := p.service.KeyPage(r.ctx, r.by, q)
+	if err != nil {
+		return keySearchView{}, err
+	}
+	views, err := p.viewKeys(r.ctx, found.Keys)
+	return keySearchView{
+		numberedPage[keyView]{Data: views, Page: found.Page, Pages: found.Pages, Total: found.Total}, keyCountsView(found.Counts),
+	}, err
 }

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/fault"
-	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -20,62 +18,59 @@ const maxUsageDays = 3700
 
 // usageRow is one row of usage. What was not asked for is left out.
 type usageRow struct {
-	Total    bool   `json:"total,omitempty"`
+	Total    bool   `json:"total,omitempty" doc:"This row is the sum of all others."`
 	KeyID    string `json:"key_id,omitempty"`
 	KeyName  string `json:"key_name,omitempty"`
 	Model    string `json:"model,omitempty"`
-	Day      string `json:"day,omitempty"`
-	Month    string `json:"month,omitempty"`
+	Day      string `json:"day,omitempty" format:"date"`
+	Month    string `json:"month,omitempty" example:"2026-11"`
 	Requests int64  `json:"requests"`
 	metering.TokenCounts
 	// Amount is an exact decimal in Currency. AmountIncomplete says that it leaves out what has no price.
-	Amount           string `json:"amount"`
-	AmountIncomplete bool   `json:"amount_incomplete,omitempty"`
-	Currency         string `json:"currency"`
+	Amount           string `json:"amount" doc:"An exact decimal." example:"12.345678"`
+	AmountIncomplete bool   `json:"amount_incomplete,omitempty" doc:"The amount leaves out what has no price."`
+	Currency         string `json:"currency" example:"EUR"`
 }
 
 // usageAnswer says for which days the rows are, both inclusive.
 type usageAnswer struct {
-	From string     `json:"from"`
-	To   string     `json:"to"`
+	From string     `json:"from" format:"date"`
+	To   string     `json:"to" format:"date"`
 	Data []usageRow `json:"data"`
 }
 
 // usage answers with sums: a row for each group asked for and the total as the last.
-func (p *Portal) usage(ctx context.Context, c *fiber.Ctx) error {
-	if err := knownQuery(c, "month", "from", "to", "tenant_id", "subscription_id", "key_id", "by"); err != nil {
-		return err
-	}
+func (p *Portal) usage(r *request) (usageAnswer, error) {
 	var q store.UsageQuery
-	if err := p.usageRange(c, &q); err != nil {
-		return err
+	if err := p.usageRange(r.c, &q); err != nil {
+		return usageAnswer{}, err
 	}
-	if err := groups(c, &q); err != nil {
-		return err
+	if err := groups(r.c, &q); err != nil {
+		return usageAnswer{}, err
 	}
-	names, err := p.usageKeys(ctx, c, &q)
+	names, err := p.usageKeys(r, &q)
 	if err != nil {
-		return err
+		return usageAnswer{}, err
 	}
-	rows, err := metering.Report(ctx, p.ledger, p.prices(), q)
+	rows, err := metering.Report(r.ctx, p.ledger, p.prices(), q)
 	if err != nil {
-		return err
+		return usageAnswer{}, err
 	}
 	if !q.ByKey && !q.ByModel && !q.ByDay && !q.ByMonth {
 		rows = rows[len(rows)-1:] // the one group there is says the same as the total
 	}
 	out := usageAnswer{From: q.From.String(), To: (q.To - 1).String(), Data: make([]usageRow, len(rows))}
-	for i, r := range rows {
+	for i, row := range rows {
 		total := i == len(rows)-1
-		out.Data[i] = p.viewRow(r, q, total)
+		out.Data[i] = p.viewRow(row, q, total)
 		if q.ByKey && !total {
-			out.Data[i].KeyName, err = p.keyName(ctx, names, r.Key)
+			out.Data[i].KeyName, err = p.keyName(r, names, row.Key)
 			if err != nil && !errors.Is(err, &fault.Error{Kind: fault.NotFound}) { // usage outlives what it was for
-				return err
+				return usageAnswer{}, err
 			}
 		}
 	}
-	return c.JSON(out)
+	return out, nil
 }
 
 func (p *Portal) viewRow(r metering.Row, q store.UsageQuery, total bool) usageRow {
@@ -161,30 +156,27 @@ func groups(c *fiber.Ctx, q *store.UsageQuery) error {
 }
 
 // usageKeys restricts the query to the keys asked for and returns the names it has come across, by ID.
-func (p *Portal) usageKeys(ctx context.Context, c *fiber.Ctx, q *store.UsageQuery) (map[string]string, error) {
-	tenant, sub, key := query(c, "tenant_id"), query(c, "subscription_id"), query(c, "key_id")
+func (p *Portal) usageKeys(r *request, q *store.UsageQuery) (map[string]string, error) {
 	names := map[string]string{}
 	given := 0
-	for _, id := range []string{tenant, sub, key} {
-		if id != "" {
+	for _, name := range []string{"tenant_id", "subscription_id", "key_id"} {
+		if r.query(name) != "" {
 			given++
 		}
 	}
-	switch {
-	case given == 0:
-		return names, nil
+	switch key := r.query("key_id"); {
 	case given > 1:
 		return nil, badRequest("give one of tenant_id, subscription_id and key_id")
 	case key != "":
 		q.Keys = []string{key}
-		_, err := p.keyName(ctx, nil, key)
+		_, err := p.keyName(r, nil, key)
 		return names, err
 	}
-	filter := subscription.KeyFilter{TenantID: tenant, SubscriptionID: sub}
-	if err := p.checkFilter(ctx, filter); err != nil {
-		return nil, err
+	filter, err := p.keyFilter(r)
+	if err != nil || filter == (subscription.KeyFilter{}) { // which is for operators: all there is, of keys known or not
+		return names, err
 	}
-	keys, err := p.service.KeysOf(ctx, identity.Administrator(), filter)
+	keys, err := p.service.KeysOf(r.ctx, r.by, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -196,11 +188,11 @@ func (p *Portal) usageKeys(ctx context.Context, c *fiber.Ctx, q *store.UsageQuer
 }
 
 // keyName returns the name of a key and remembers it in names, unless that is nil.
-func (p *Portal) keyName(ctx context.Context, names map[string]string, id string) (string, error) {
+func (p *Portal) keyName(r *request, names map[string]string, id string) (string, error) {
 	if name, ok := names[id]; ok {
 		return name, nil
 	}
-	k, err := p.service.GetKey(ctx, identity.Administrator(), id)
+	k, err := p.service.GetKey(r.ctx, r.by, id)
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"llmhub/catalog"
 	"llmhub/config"
 	"llmhub/metering"
+	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 )
 
@@ -89,17 +90,17 @@ func (s *server) serveOperators() (stop func() error, err error) {
 }
 
 // portalModels returns the models in force as the pages show them.
-func (s *server) portalModels() []web.Model { return *s.models.Load() }
+func (s *server) portalModels() []gateway.Model { return *s.models.Load() }
 
-func portalModels(models []config.Model) []web.Model {
-	list := make([]web.Model, len(models))
+func portalModels(models []config.Model) []gateway.Model {
+	list := make([]gateway.Model, len(models))
 	for i, m := range models {
-		list[i] = web.Model{Name: m.Name}
+		list[i] = gateway.Model{Name: m.Name}
 		a := m.About
 		if a == nil {
 			continue
 		}
-		list[i] = web.Model{
+		list[i] = gateway.Model{
 			Name: m.Name, DisplayName: a.DisplayName, Kind: string(a.Kind), ContextTokens: a.ContextTokens, MaxOutputTokens: a.MaxOutputTokens,
 			Location: a.Location, Country: a.Country, HostedBy: string(a.HostedBy), Licence: a.Licence, LicenceURL: a.LicenceURL,
 		}
@@ -111,11 +112,11 @@ func portalModels(models []config.Model) []web.Model {
 }
 
 // upstreamHealth returns how the model servers are doing.
-func (s *server) upstreamHealth() []web.Upstream {
+func (s *server) upstreamHealth() []gateway.Upstream {
 	health := s.proxy.Health()
-	list := make([]web.Upstream, len(health))
+	list := make([]gateway.Upstream, len(health))
 	for i, h := range health {
-		list[i] = web.Upstream{
+		list[i] = gateway.Upstream{
 			Upstream: h.Upstream, Deployment: h.Deployment, Models: h.Models, State: string(h.State), Requests: h.Requests, Failures: h.Failures,
 			InFlight: h.InFlight, WindowRequests: h.WindowRequests, WindowFailures: h.WindowFailures, FirstByteMedian: h.FirstByteP50,
 			FirstByteSlow: h.FirstByteP95, LastSuccess: h.LastSuccess, LastFailure: h.LastFailure, LastReason: h.LastReason,

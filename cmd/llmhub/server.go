@@ -19,6 +19,7 @@ import (
 	"llmhub/config"
 	"llmhub/metering"
 	"llmhub/portal"
+	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 	"llmhub/proxy"
 	"llmhub/proxy/estimate"
@@ -46,7 +47,7 @@ type server struct {
 	app      *fiber.App
 	registry *prometheus.Registry
 	prices   atomic.Pointer[metering.PriceList]
-	models   atomic.Pointer[[]web.Model]
+	models   atomic.Pointer[[]gateway.Model]
 	catalog  atomic.Pointer[catalog.Catalog]
 
 	routesMu sync.Mutex
@@ -346,8 +347,11 @@ func (s *server) close() error {
 }
 
 func (s *server) newPortal() *portal.Portal {
+	p := &s.people
 	return portal.New(portal.Options{
-		Service: s.service, Tenants: s.people.tenants, Ledger: s.store,
+		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
+		Tokens: p.tokens, Audit: p.audit, Ledger: s.store,
+		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth,
 		Prices:   func() metering.PriceList { return *s.prices.Load() },
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,

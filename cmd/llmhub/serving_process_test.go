@@ -106,8 +106,8 @@ func (b *binary) wait() {
 	}
 }
 
-// gateway is a folder in which llmhub serve is started again and again.
-type gateway struct {
+// restarted is a folder in which llmhub serve is started again and again.
+type restarted struct {
 	*binary
 	t       *testing.T
 	file    string
@@ -116,7 +116,7 @@ type gateway struct {
 }
 
 // serve starts llmhub serve and waits until it listens.
-func (g *gateway) serve() {
+func (g *restarted) serve() {
 	g.t.Helper()
 	g.binary = startBinary(g.t, g.env, "serve", "--config", g.file)
 	g.allLogs = append(g.allLogs, &g.stderr, &g.stdout)
@@ -124,20 +124,20 @@ func (g *gateway) serve() {
 }
 
 // configure writes the configuration.
-func (g *gateway) configure(text string) {
+func (g *restarted) configure(text string) {
 	g.t.Helper()
 	if err := os.WriteFile(g.file, []byte(text), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-func newGateway(t *testing.T, env ...string) *gateway {
+func newGateway(t *testing.T, env ...string) *restarted {
 	t.Helper()
-	return &gateway{t: t, file: filepath.Join(t.TempDir(), "llmhub.yaml"), env: env}
+	return &restarted{t: t, file: filepath.Join(t.TempDir(), "llmhub.yaml"), env: env}
 }
 
 // must runs a command line against the gateway and returns its output.
-func (g *gateway) must(args ...string) string {
+func (g *restarted) must(args ...string) string {
 	g.t.Helper()
 	code, stdout, stderr := command(g.t, g.url, testToken, args...)
 	if code != exitOK {
@@ -147,7 +147,7 @@ func (g *gateway) must(args ...string) string {
 }
 
 // total returns the last row of a usage report in JSON.
-func (g *gateway) total(args ...string) map[string]any {
+func (g *restarted) total(args ...string) map[string]any {
 	g.t.Helper()
 	var report struct{ Data []map[string]any }
 	text := g.must(append([]string{"usage", "--json"}, args...)...)
@@ -158,7 +158,7 @@ func (g *gateway) total(args ...string) map[string]any {
 }
 
 // logs returns all that was printed, and insists that it is one JSON object a line.
-func (g *gateway) logs() string {
+func (g *restarted) logs() string {
 	var all strings.Builder
 	for _, o := range g.allLogs {
 		text := o.String()

@@ -41,7 +41,7 @@ func servingModel(name, price string) string {
 }
 
 // servingFixture is a gateway before a provider that wants a key, with a tenant's key.
-func servingFixture(t *testing.T) (*gateway, *proxytest.Provider, string) {
+func servingFixture(t *testing.T) (*restarted, *proxytest.Provider, string) {
 	t.Helper()
 	provider, err := proxytest.Start(proxytest.Options{APIKey: secretUpstream, Record: true})
 	if err != nil {
@@ -59,7 +59,7 @@ func servingFixture(t *testing.T) (*gateway, *proxytest.Provider, string) {
 }
 
 // chat sends a chat completion.
-func (g *gateway) chat(key, model string, stream bool) *http.Response {
+func (g *restarted) chat(key, model string, stream bool) *http.Response {
 	g.t.Helper()
 	body := fmt.Sprintf(`{"model":%q,"stream":%t,"user":"u","messages":[{"role":"user","content":%q}]}`, model, stream, secretPrompt)
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, g.url+"/v1/chat/completions", strings.NewReader(body))
@@ -78,7 +78,7 @@ func (g *gateway) chat(key, model string, stream bool) *http.Response {
 }
 
 // get returns status and body of a page.
-func (g *gateway) get(path string) (int, string) {
+func (g *restarted) get(path string) (int, string) {
 	g.t.Helper()
 	resp, err := http.Get(g.url + path)
 	if err != nil {
@@ -150,7 +150,7 @@ func TestServe(t *testing.T) {
 }
 
 // cutByGrace stops the gateway while a stream runs that does not end.
-func (g *gateway) cutByGrace(t *testing.T, key string) {
+func (g *restarted) cutByGrace(t *testing.T, key string) {
 	t.Helper()
 	stream := g.chat(key, "stall", true)
 	begun := readUntil(t, stream.Body, events(4))
@@ -160,7 +160,7 @@ func (g *gateway) cutByGrace(t *testing.T, key string) {
 }
 
 // halfRequest opens connections on which a request has begun.
-func (g *gateway) halfRequest(key string, n int) []net.Conn {
+func (g *restarted) halfRequest(key string, n int) []net.Conn {
 	g.t.Helper()
 	var conns []net.Conn
 	for range n {
@@ -178,7 +178,7 @@ func (g *gateway) halfRequest(key string, n int) []net.Conn {
 }
 
 // wantRefusedNow completes requests one after the other until one is refused because of the stop.
-func (g *gateway) wantRefusedNow(conns []net.Conn) {
+func (g *restarted) wantRefusedNow(conns []net.Conn) {
 	g.t.Helper()
 	for _, conn := range conns {
 		if _, err := io.WriteString(conn, "Content-Length: 16\r\n\r\n"+`{"model":"late"}`); err != nil {

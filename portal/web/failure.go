@@ -5,12 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/fault"
+	"llmhub/portal/access"
 	"llmhub/store"
 )
 
@@ -81,17 +80,11 @@ func (v *visit) classifyFault(f *fault.Error) failurePage {
 		p.Status, p.Heading = fiber.StatusForbidden, v.t("failure.forbidden")
 	case fault.TooMany:
 		p.Status, p.Heading, p.Retry = fiber.StatusTooManyRequests, v.t("failure.often"), true
-		v.retryAfter(f)
+		access.RetryAfter(v.c, f)
 	case fault.Conflict, fault.State:
 		p.Status, p.Heading = fiber.StatusConflict, v.t("failure.state")
 	default:
 		p.Status, p.Heading = fiber.StatusUnprocessableEntity, v.t("failure.invalid")
 	}
 	return p
-}
-
-func (v *visit) retryAfter(f *fault.Error) {
-	if f.RetryAfter > 0 {
-		v.c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))
-	}
 }

@@ -23,6 +23,7 @@ import (
 	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal/access"
+	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 	"llmhub/secret"
 	"llmhub/store"
@@ -155,7 +156,7 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	o := web.Options{
 		Audit: identity.NewAudit(d), Sessions: identity.NewSessions(d, sealer, identity.SessionOptions{}, now), Ledger: d,
 		Catalog: func() *catalog.Catalog { return products }, Models: testModels, Prices: func() metering.PriceList { return testPrices(f.t) },
-		Upstreams: func() []web.Upstream { return nil }, CustomersSignIn: true, PublicURL: &url.URL{Scheme: "http", Host: "localhost"},
+		Upstreams: func() []gateway.Upstream { return nil }, CustomersSignIn: true, PublicURL: &url.URL{Scheme: "http", Host: "localhost"},
 		Chat:     func(context.Context, string, string, string) (string, error) { return "an answer", nil },
 		Location: zone, Currency: "EUR", Brand: web.Brand{Name: "Cloud Marketplace"}, Now: now, Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
@@ -176,8 +177,8 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	return o
 }
 
-func testModels() []web.Model {
-	return []web.Model{{Name: "m1", DisplayName: "Model One", Kind: "chat", ContextTokens: 128000, Location: "eu-de"}, {Name: "m2"}}
+func testModels() []gateway.Model {
+	return []gateway.Model{{Name: "m1", DisplayName: "Model One", Kind: "chat", ContextTokens: 128000, Location: "eu-de"}, {Name: "m2"}}
 }
 
 // testPrices has a price for m1 only.

@@ -1,21 +1,9 @@
 package web
 
 import (
-	"time"
-
 	"llmhub/metering"
+	"llmhub/portal/gateway"
 )
-
-// Model is a model that the gateway serves, with what customers want to know before they choose it. Unknown values are
-// empty or zero.
-type Model struct {
-	Name, DisplayName, Kind     string
-	ContextTokens               int64
-	MaxOutputTokens             int64
-	Location, Country, HostedBy string
-	Licence, LicenceURL         string
-	EndOfLife                   time.Time
-}
 
 // modelPrice is a row of a price table.
 type modelPrice struct {
@@ -38,7 +26,7 @@ func (w *Web) modelPrices(v *visit, names []string) []modelPrice {
 	return rows
 }
 
-func (w *Web) modelPrice(v *visit, m Model) modelPrice {
+func (w *Web) modelPrice(v *visit, m gateway.Model) modelPrice {
 	row := modelPrice{
 		Name: m.Name, Display: m.DisplayName, Kind: v.modelKind(m.Kind), Context: v.tokens(m.ContextTokens), MaxOutput: v.tokens(m.MaxOutputTokens),
 		Location: orUnknown(m.Location), Country: m.Country, Licence: m.Licence, LicenceURL: m.LicenceURL,

@@ -10,6 +10,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/portal/gateway"
 	"llmhub/store"
 	"llmhub/subscription"
 )
@@ -107,8 +108,8 @@ func (w *Web) modelBoxes(v *visit, s subscription.Subscription) []modelBox {
 }
 
 // grantedModels returns those of the named models that are served, or all if none is named.
-func (w *Web) grantedModels(names []string) []Model {
-	return slices.DeleteFunc(slices.Clone(w.Models()), func(m Model) bool { return len(names) > 0 && !slices.Contains(names, m.Name) })
+func (w *Web) grantedModels(names []string) []gateway.Model {
+	return slices.DeleteFunc(slices.Clone(w.Models()), func(m gateway.Model) bool { return len(names) > 0 && !slices.Contains(names, m.Name) })
 }
 
 // createKey makes a key. The answer itself shows it: there is no other page that could.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"llmhub/portal/gateway"
 )
 
 // upstreamsPage is how the model servers are doing.
@@ -33,7 +35,7 @@ func (w *Web) showUpstreams(v *visit) error {
 	return upstreamsTemplate.render(v, fiber.StatusOK, frame{Title: v.t("upstreams.title"), Current: "/operator/upstreams"}, p)
 }
 
-func (v *visit) upstreamRow(u Upstream) upstreamRow {
+func (v *visit) upstreamRow(u gateway.Upstream) upstreamRow {
 	r := upstreamRow{
 		Upstream: u.Upstream, Deployment: u.Deployment, Models: strings.Join(u.Models, ", "), State: v.t("upstreams.state." + u.State),
 		Requests: u.Requests, Failures: u.Failures, InFlight: u.InFlight, LastSuccess: u.LastSuccess, LastFailure: u.LastFailure,

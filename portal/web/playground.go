@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
+
+	"llmhub/portal/gateway"
 )
 
 const (
@@ -102,7 +104,7 @@ func (w *Web) checkPlayground(v *visit, key, model, prompt string) map[string]st
 	case len(key) > maxPlaygroundKey:
 		faults["key"] = v.t("playground.key.wrong")
 	}
-	if !slices.ContainsFunc(w.Models(), func(m Model) bool { return m.Name == model && chats(m) }) {
+	if !slices.ContainsFunc(w.Models(), func(m gateway.Model) bool { return m.Name == model && chats(m) }) {
 		faults["model"] = v.t("playground.model.missing")
 	}
 	switch {

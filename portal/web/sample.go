@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"llmhub/portal/gateway"
 )
 
 // sampleFiles are requests to copy. They take the key from the environment: what is copied from here can be kept anywhere.
@@ -31,11 +33,11 @@ func (w *Web) sample(file, model string) string {
 }
 
 // chats says whether a model can be talked to; one whose kind is not known is taken for such.
-func chats(m Model) bool { return m.Kind == "" || m.Kind == "chat" }
+func chats(m gateway.Model) bool { return m.Kind == "" || m.Kind == "chat" }
 
 // firstModel returns the name of the first model of a kind, or empty if there is none.
-func firstModel(models []Model, kind string) string {
-	i := slices.IndexFunc(models, func(m Model) bool { return m.Kind == kind || kind == "chat" && chats(m) })
+func firstModel(models []gateway.Model, kind string) string {
+	i := slices.IndexFunc(models, func(m gateway.Model) bool { return m.Kind == kind || kind == "chat" && chats(m) })
 	if i < 0 {
 		return ""
 	}

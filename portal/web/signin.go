@@ -151,7 +151,7 @@ func (w *Web) refuseSignIn(v *visit, p signInPage, c identity.Credentials, err e
 		status, p.Problem = fiber.StatusServiceUnavailable, v.t("signin.unavailable")
 	case errors.As(err, &domain) && domain.Kind == fault.TooMany:
 		status, p.Problem = fiber.StatusTooManyRequests, v.say(domain)
-		v.retryAfter(domain)
+		access.RetryAfter(v.c, domain)
 	case errors.As(err, &domain) && domain.Kind == fault.Invalid:
 		status, p.Problem = fiber.StatusUnprocessableEntity, v.say(domain)
 	default:
@@ -211,7 +211,7 @@ func (w *Web) signInOperator(v *visit) error {
 		return v.answerOperatorSignIn(fiber.StatusUnauthorized, p)
 	case errors.As(err, &domain) && domain.Kind == fault.TooMany:
 		p.Problem = v.say(domain)
-		v.retryAfter(domain)
+		access.RetryAfter(v.c, domain)
 		return v.answerOperatorSignIn(fiber.StatusTooManyRequests, p)
 	}
 	return err

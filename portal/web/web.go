@@ -14,6 +14,7 @@ import (
 	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal/access"
+	"llmhub/portal/gateway"
 	"llmhub/portal/locale"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -51,10 +52,10 @@ type Options struct {
 	TenantUsage *metering.Tenants
 	// Catalog, Models and Prices return what is in force; they are called once per request that needs them.
 	Catalog func() *catalog.Catalog
-	Models  func() []Model
+	Models  func() []gateway.Model
 	Prices  func() metering.PriceList
 	// Upstreams returns how the model servers are doing.
-	Upstreams func() []Upstream
+	Upstreams func() []gateway.Upstream
 	// Chat answers a prompt with a key for browsers without JavaScript.
 	Chat Chat
 	// CustomersSignIn says that there is a directory customers can sign in with.

@@ -1,0 +1,140 @@
+package portal
+
+import (
+	"net/http"
+
+	"llmhub/portal/openapi"
+)
+
+const (
+	getting = http.MethodGet
+	posting = http.MethodPost
+	putting = http.MethodPut
+)
+
+// Parameters of the query that several endpoints take.
+var (
+	paramTenant       = openapi.Parameter{Name: "tenant_id", Description: "Whose; customers see their own tenant's, which is the default.", Example: "ten_4qkz7r2m5x"}
+	paramSubscription = openapi.Parameter{Name: "subscription_id", Description: "Of this subscription only."}
+	paramAfter        = openapi.Parameter{Name: "after", Description: "The next of the page before."}
+	paramLimit        = openapi.Parameter{Name: "limit", Type: "integer", Minimum: 1, Maximum: maxLimit, Description: "Entries of a page; 100 if not given."}
+	paramPage         = openapi.Parameter{Name: "page", Type: "integer", Minimum: 1, Maximum: 1_000_000, Description: "Counts from 1; one behind the last gives the last."}
+	paramSearch       = openapi.Parameter{Name: "search", Description: "A part of the name, letters of either case being the same."}
+)
+
+// endpoints are all there are, in the order of the document.
+func (p *Portal) endpoints() []endpoint {
+	var all []endpoint
+	for _, part := range [][]endpoint{
+		p.selfEndpoints(), p.tenantEndpoints(), p.profileEndpoints(), p.catalogEndpoints(), p.subscriptionEndpoints(),
+		p.keyEndpoints(), p.usageEndpoints(), p.operatorEndpoints(),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func (p *Portal) selfEndpoints() []endpoint {
+	return []endpoint{
+		get("/openapi.json", "getDocument", "This document", p.getDocument).forAudience(anyone),
+		get("/me", "getMe", "Who asks, with which rights, and whether they can subscribe", p.getMe),
+		get("/personal-tokens", "listPersonalTokens", "The own personal tokens, the newest first", p.listPersonalTokens).forAudience(inSession),
+		send(posting, "/personal-tokens", "createPersonalToken", "Make a personal token; it is shown this once", http.StatusCreated, p.createPersonalToken).forAudience(inSession),
+		act(posting, "/personal-tokens/{id}/revoke", "revokePersonalToken", "End a personal token", http.StatusOK, p.revokePersonalToken).forAudience(inSession),
+	}
+}
+
+func (p *Portal) tenantEndpoints() []endpoint {
+	return []endpoint{
+		get("/tenants", "listTenants", "All tenants", p.listTenants).forAudience(operators).takes(
+			openapi.Parameter{Name: "search", Description: "A part of the name or domain, or the beginning of the ID; the answer is one page in order of names."}, paramAfter, paramLimit),
+		send(posting, "/tenants", "createTenant", "Make a tenant that nobody can sign in to", http.StatusCreated, p.createTenant).forAudience(operators),
+		get("/tenants/{id}", "getTenant", "A tenant", p.getTenant),
+		send(posting, "/tenants/{id}/suspend", "suspendTenant", "Refuse all keys of a tenant and all changes by its users", http.StatusOK, p.suspendTenant).forAudience(operators),
+		act(posting, "/tenants/{id}/resume", "resumeTenant", "End a suspension", http.StatusOK, p.resumeTenant).forAudience(operators),
+		get("/tenants/{id}/users", "listUsers", "The users who have signed in to a tenant", p.listUsers),
+		send(putting, "/users/{id}/rights", "setRights", "Set the rights of a user", http.StatusOK, p.setRights).
+			says("From the first call on, no user of the tenant but the owner has rights that were not given."),
+	}
+}
+
+func (p *Portal) profileEndpoints() []endpoint {
+	return []endpoint{
+		get("/tenants/{id}/profile", "getProfile", "The organization profile of a tenant", p.getProfile),
+		send(putting, "/tenants/{id}/profile", "submitProfile", "Submit the profile for review; what is in force stays until then", http.StatusOK, p.submitProfile),
+		act(posting, "/tenants/{id}/profile/withdraw", "withdrawProfile", "Take back a change of an approved profile", http.StatusOK, p.withdrawProfile),
+		send(posting, "/tenants/{id}/profile/approve", "approveProfile", "Approve what was submitted", http.StatusOK, p.approveProfile).forAudience(operators),
+		send(posting, "/tenants/{id}/profile/reject", "rejectProfile", "Reject what was submitted, for a reason that the customer sees", http.StatusOK, p.rejectProfile).forAudience(operators),
+		get("/profiles", "listProfiles", "The profiles that wait for their review", p.listProfiles).forAudience(operators).takes(
+			openapi.Parameter{Name: "state", Enum: []string{"submitted"}, Description: "The only state that can be listed, and the default."}, paramAfter, paramLimit),
+	}
+}
+
+func (p *Portal) catalogEndpoints() []endpoint {
+	return []endpoint{
+		get("/products", "listProducts", "The catalog", p.listProducts).forAudience(anyone).takes(
+			openapi.Parameter{Name: "search", Description: "Words that are all to be found in name, summary, description, seller or software."},
+			openapi.Parameter{Name: "type", Enum: []string{"cce", "llm"}},
+			openapi.Parameter{Name: "licence", Enum: []string{"open-source", "free", "trial", "byol"}},
+			openapi.Parameter{Name: "category"}, openapi.Parameter{Name: "seller", Description: "The seller's ID."},
+			openapi.Parameter{Name: "sort", Enum: []string{"weight", "name", "new"}},
+			paramPage, openapi.Parameter{Name: "per_page", Type: "integer", Minimum: 1, Maximum: 100, Description: "12 if not given."}),
+		get("/products/{id}", "getProduct", "A product with its documents", p.getProduct).forAudience(anyone),
+		get("/products/{id}/documents/{document}", "getProductDocument", "The text of a document", p.getProductDocument).forAudience(anyone),
+		get("/models", "listModels", "The models that the gateway serves, with the prices of today", p.listModels),
+	}
+}
+
+func (p *Portal) subscriptionEndpoints() []endpoint {
+	return []endpoint{
+		get("/subscriptions", "listSubscriptions", "Subscriptions, active and cancelled", p.listSubscriptions).takes(paramTenant, paramAfter, paramLimit),
+		send(posting, "/subscriptions", "createSubscription", "Subscribe to a product", http.StatusCreated, p.createSubscription).
+			says("Customers accept the documents of the product that need it, each with the digest of the text that they have read, and take the models of the product. " +
+				"Operators subscribe any tenant without documents, and may choose the models."),
+		get("/subscriptions/{id}", "getSubscription", "A subscription, with the evidence of what was accepted", p.getSubscription),
+		send(posting, "/subscriptions/{id}/cancel", "cancelSubscription", "Deactivate all keys and cancel, for ever", http.StatusOK, p.cancelSubscription).mayLackBody(),
+		get("/subscriptions/{id}/keys", "searchKeys", "Keys of a subscription by page, with search", p.searchKeys).takes(
+			paramSearch,
+			openapi.Parameter{Name: "state", Enum: []string{"active", "deactivated", "expired"}},
+			openapi.Parameter{Name: "sort", Enum: []string{"newest", "name"}, Description: "newest if not given."},
+			paramPage, openapi.Parameter{Name: "per_page", Type: "integer", Minimum: 1, Maximum: 200, Description: "50 if not given."}),
+	}
+}
+
+func (p *Portal) keyEndpoints() []endpoint {
+	return []endpoint{
+		get("/keys", "listKeys", "Keys in order of ID", p.listKeys).takes(paramTenant, paramSubscription, paramAfter, paramLimit),
+		send(posting, "/keys", "createKey", "Make a key; it is shown this once", http.StatusCreated, p.createKey),
+		get("/keys/{id}", "getKey", "A key", p.getKey),
+		act(posting, "/keys/{id}/deactivate", "deactivateKey", "Deactivate a key, for ever", http.StatusOK, p.deactivateKey),
+		get("/keys/{id}/events", "listEvents", "The single requests of a key, newest first", p.listEvents).takes(
+			openapi.Parameter{Name: "cursor", Description: "The next of the page before."}, paramLimit),
+	}
+}
+
+func (p *Portal) usageEndpoints() []endpoint {
+	return []endpoint{
+		get("/usage", "getUsage", "What was used, the total last", p.usage).takes(
+			openapi.Parameter{Name: "month", Description: "The current month if no days are given either.", Example: "2026-11"},
+			openapi.Parameter{Name: "from", Format: "date", Description: "The first day; together with to."},
+			openapi.Parameter{Name: "to", Format: "date", Description: "The last day."},
+			paramTenant, paramSubscription, openapi.Parameter{Name: "key_id", Description: "Of this key only."},
+			openapi.Parameter{Name: "by", Description: "What rows are kept apart by: key, model, day, month, separated by commas; key if not given, and the total alone if empty.", Example: "key,model"}),
+	}
+}
+
+func (p *Portal) operatorEndpoints() []endpoint {
+	return []endpoint{
+		get("/upstreams", "listUpstreams", "How the model servers are doing", p.listUpstreams).forAudience(operators),
+		get("/operators", "listOperators", "The accounts of operators", p.listOperators).forAudience(administrators).takes(paramAfter, paramLimit),
+		send(posting, "/operators", "createOperator", "Make an account of an operator", http.StatusCreated, p.createOperator).forAudience(administrators),
+		act(posting, "/operators/{id}/disable", "disableOperator", "End an account, for ever", http.StatusOK, p.disableOperator).forAudience(administrators),
+		send(posting, "/operators/{id}/password", "setOperatorPassword", "Set another password, which ends the account's sessions", http.StatusOK, p.setOperatorPassword).forAudience(administrators),
+		get("/audit", "listChanges", "What was changed, newest first", p.listChanges).
+			says("Customers with the right Reports see what was changed in their own tenant.").
+			takes(paramTenant,
+				openapi.Parameter{Name: "actor_id", Description: "By this user or operator; for operators."},
+				openapi.Parameter{Name: "action", Description: "Of this kind, such as key.create; for operators."},
+				paramAfter, paramLimit),
+	}
+}

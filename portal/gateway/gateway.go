@@ -1,0 +1,29 @@
+// Package gateway says what the portal's pages and its API show alike of the gateway: the models that it serves and how
+// their model servers are doing.
+package gateway
+
+import "time"
+
+// Model is a model that the gateway serves, with what customers want to know before they choose it. Unknown values are
+// empty or zero.
+type Model struct {
+	Name, DisplayName, Kind     string
+	ContextTokens               int64
+	MaxOutputTokens             int64
+	Location, Country, HostedBy string
+	Licence, LicenceURL         string
+	EndOfLife                   time.Time
+}
+
+// Upstream is how one deployment of a model is doing, judged by the requests that went there.
+type Upstream struct {
+	Upstream, Deployment string
+	Models               []string
+	// State is unknown, healthy, degraded or failing.
+	State                          string
+	Requests, Failures, InFlight   int64
+	WindowRequests, WindowFailures int64
+	FirstByteMedian, FirstByteSlow time.Duration
+	LastSuccess, LastFailure       time.Time
+	LastReason                     string
+}

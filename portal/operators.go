@@ -1,0 +1,92 @@
+package portal
+
+import (
+	"time"
+
+	"llmhub/identity"
+	"llmhub/portal/gateway"
+	"llmhub/secret"
+)
+
+type operatorView struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name" example:"ada"`
+	CreatedAt  time.Time  `json:"created_at"`
+	PasswordAt time.Time  `json:"password_at" doc:"When the password was set."`
+	DisabledAt *time.Time `json:"disabled_at,omitempty"`
+}
+
+func viewOperator(a identity.OperatorAccount) operatorView {
+	return operatorView{ID: a.ID, Name: a.Name, CreatedAt: a.CreatedAt.UTC(), PasswordAt: a.PasswordAt.UTC(), DisabledAt: utc(a.DisabledAt)}
+}
+
+func (p *Portal) listOperators(r *request) (page[operatorView], error) {
+	list, next, err := p.operators.List(r.ctx, r.by, r.query("after"), r.limit())
+	return pageOf(list, next, viewOperator), err
+}
+
+// newOperator is the body that makes an account.
+type newOperator struct {
+	Name     string `json:"name" doc:"1 to 64 letters, digits and . _ @ + -; letters of either case are the same." example:"ada"`
+	Password string `json:"password" format:"password"`
+}
+
+func (p *Portal) createOperator(r *request, in newOperator) (operatorView, error) {
+	a, err := p.operators.Create(r.ctx, r.by, in.Name, secret.New(in.Password))
+	return viewOperator(a), err
+}
+
+func (p *Portal) disableOperator(r *request) (operatorView, error) {
+	id, err := r.id()
+	if err != nil {
+		return operatorView{}, err
+	}
+	a, err := p.operators.Disable(r.ctx, r.by, id)
+	return viewOperator(a), err
+}
+
+// newPassword is the body that sets a password.
+type newPassword struct {
+	Password string `json:"password" format:"password"`
+}
+
+func (p *Portal) setOperatorPassword(r *request, in newPassword) (operatorView, error) {
+	id, err := r.id()
+	if err != nil {
+		return operatorView{}, err
+	}
+	a, err := p.operators.SetPassword(r.ctx, r.by, id, secret.New(in.Password))
+	return viewOperator(a), err
+}
+
+// upstreamView is how a deployment of models is doing. What was not measured is absent.
+type upstreamView struct {
+	Upstream        string     `json:"upstream"`
+	Deployment      string     `json:"deployment"`
+	Models          []string   `json:"models"`
+	State           string     `json:"state" enum:"unknown,healthy,degraded,failing"`
+	Requests        int64      `json:"requests"`
+	Failures        int64      `json:"failures"`
+	InFlight        int64      `json:"in_flight"`
+	WindowRequests  int64      `json:"window_requests" doc:"The latest requests, by which the state is judged."`
+	WindowFailures  int64      `json:"window_failures"`
+	FirstByteMS     int64      `json:"first_byte_ms,omitempty" doc:"The median."`
+	FirstByteSlowMS int64      `json:"first_byte_slow_ms,omitempty" doc:"What the slow ones take."`
+	LastSuccessAt   *time.Time `json:"last_success_at,omitempty"`
+	LastFailureAt   *time.Time `json:"last_failure_at,omitempty"`
+	LastReason      string     `json:"last_reason,omitempty" doc:"Why the last failure was one."`
+}
+
+func viewUpstream(u gateway.Upstream) upstreamView {
+	return upstreamView{
+		Upstream: u.Upstream, Deployment: u.Deployment, Models: orEmpty(u.Models), State: u.State,
+		Requests: u.Requests, Failures: u.Failures, InFlight: u.InFlight,
+		WindowRequests: u.WindowRequests, WindowFailures: u.WindowFailures,
+		FirstByteMS: u.FirstByteMedian.Milliseconds(), FirstByteSlowMS: u.FirstByteSlow.Milliseconds(),
+		LastSuccessAt: known(u.LastSuccess), LastFailureAt: known(u.LastFailure), LastReason: u.LastReason,
+	}
+}
+
+func (p *Portal) listUpstreams(*request) (page[upstreamView], error) {
+	return pageOf(p.upstreams(), "", viewUpstream), nil
+}
