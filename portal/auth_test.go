@@ -1,0 +1,75 @@
+package portal_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSessionsNeedTheFormToken tries what other sites could make a browser send.
+func TestSessionsNeedTheFormToken(t *testing.T) {
+	f := newFixture(t)
+	owner, tenant := f.customer("Example", "owner")
+	other, _ := f.customer("Example", "other")
+	without := owner.header[:4]
+	path := "/tenants/" + tenant + "/profile"
+	for name, header := range map[string][]string{
+		"no token":              without,
+		"wrong token":           append(append([]string{}, without...), "X-CSRF-Token", "wrong"),
+		"another's token":       append(append([]string{}, without...), "X-CSRF-Token", other.header[5]),
+		"from another site":     append(append([]string{}, owner.header...), "Sec-Fetch-Site", "cross-site"),
+		"from another host":     append(append([]string{}, owner.header...), "Origin", "https://evil.example"),
+		"from a sibling domain": append(append([]string{}, owner.header...), "Sec-Fetch-Site", "same-site"),
+	} {
+		message := f.do("PUT", path, profileData, header...).isError(t, http.StatusForbidden, "forbidden")
+		if !strings.Contains(message, "X-CSRF-Token") {
+			t.Errorf("%s: %q", name, message)
+		}
+	}
+	if v := owner.must(200, "GET", path, ""); v["state"] != "none" {
+		t.Errorf("a refused request had an effect: %v", v)
+	}
+	(person{f, without}).must(200, "GET", path, "")
+	owner.must(200, "PUT", path, profileData)
+	(person{f, []string{"Authorization", "", "Cookie", "llmhub_session=rubbish", "X-CSRF-Token", owner.header[5]}}).
+		do("GET", "/me", "").isError(t, http.StatusUnauthorized, "unauthorized")
+}
+
+// TestBearerGoesBeforeCookie: a wrong token is not made good by a session.
+func TestBearerGoesBeforeCookie(t *testing.T) {
+	f := newFixture(t)
+	owner, _ := f.customer("Example", "owner")
+	both := append([]string{"Cookie", owner.header[3]}, "Authorization", "Bearer wrong")
+	f.do("GET", "/me", "", both...).isError(t, http.StatusUnauthorized, "unauthorized")
+}
+
+// TestGuessingIsBounded guesses until the address has to wait: then even the right administrator's token is refused,
+// while personal tokens, which nobody can guess, are not.
+func TestGuessingIsBounded(t *testing.T) {
+	f := newFixture(t)
+	owner, _ := f.customer("Example", "owner")
+	personal := owner.byToken()
+	guess := func(token string) answer { return f.do("GET", "/tenants", "", "Authorization", "Bearer "+token) }
+	for i := range 30 {
+		text := "guess-" + strconv.Itoa(i)
+		if i%2 == 1 {
+			text = "lhp_" + text
+		}
+		guess(text).isError(t, http.StatusUnauthorized, "unauthorized")
+	}
+	for _, text := range []string{"guess-last", "lhp_guess", adminToken} {
+		a := guess(text)
+		a.isError(t, http.StatusTooManyRequests, "too_many_requests")
+		if s, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || s < 1 || s > 600 {
+			t.Errorf("Retry-After: %q", a.header.Get("Retry-After"))
+		}
+	}
+	personal.must(200, "GET", "/me", "")
+	owner.must(200, "GET", "/me", "")
+	f.now = f.now.Add(10 * time.Minute)
+	if a := guess(adminToken); a.status != http.StatusOK {
+		t.Errorf("after the wait: %d %s", a.status, a.text)
+	}
+}
