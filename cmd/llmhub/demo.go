@@ -29,26 +29,35 @@ const demoModel = "demo-chat"
 const demoOperator = "operator"
 
 func newDemoCommand(env *environment) *cobra.Command {
-	var listen string
+	var listen, size string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run gateway and portal with a built-in model server and a simulated identity service",
 		Long: `Run the gateway and the portal with a built-in model server that speaks at a human pace and a
 simulated identity service. There is a customer with a subscription, keys and some months of
 usage, a customer who comes for the first time, and an operator; addresses, names and passwords
-are printed. Everything is kept in a temporary folder that is removed at the end.`,
+are printed. Everything is kept in a temporary folder that is removed at the end.
+
+With --size large there are a thousand customers with 100,000 keys and a year of usage; to make
+them takes a minute or two.`,
 		Example: `  llmhub demo
-  llmhub demo --listen 127.0.0.1:9000`,
+  llmhub demo --listen 127.0.0.1:9000
+  llmhub demo --size large`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo(cmd.Context(), env, listen)
+			plan, err := planDemo(size, time.Now())
+			if err != nil {
+				return err
+			}
+			return demo(cmd.Context(), env, listen, plan)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().StringVar(&size, "size", demoSmall, "how much there is: "+demoSmall+" or "+demoLarge)
 	return cmd
 }
 
-func demo(ctx context.Context, env *environment, listen string) (err error) {
+func demo(ctx context.Context, env *environment, listen string, plan demoPlan) (err error) {
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
 		return &hintedError{err, "choose another address with --listen"}
@@ -65,7 +74,7 @@ func demo(ctx context.Context, env *environment, listen string) (err error) {
 	}
 	defer provider.Close()
 	provider.Script("", proxytest.Persona())
-	directory, err := iamtest.Start(iamtest.Options{})
+	directory, err := iamtest.Start(iamtest.Options{Domains: plan.domains()})
 	if err != nil {
 		return err
 	}
@@ -79,7 +88,7 @@ func demo(ctx context.Context, env *environment, listen string) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := s.furnish(ctx)
+	w, err := s.furnish(ctx, plan, newProgress(env.stderr))
 	if err != nil {
 		return errors.Join(err, s.close())
 	}

@@ -9,6 +9,7 @@ import (
 	"llmhub/identity/iam"
 	"llmhub/portal/access"
 	"llmhub/secret"
+	"llmhub/store"
 )
 
 // sweepEvery is how often sessions that are over are removed.
@@ -29,17 +30,17 @@ type people struct {
 	customersSignIn bool
 }
 
-// makePeople makes the services of package identity. The key that seals sessions lies in the data folder.
-func (s *server) makePeople() error {
+// peopleOn makes the services of package identity on documents, with a clock. The key that seals sessions lies in the data
+// folder.
+func (s *server) peopleOn(d store.Documents, now func() time.Time) (p people, err error) {
 	key, err := secret.LoadKey(s.cfg.Data, "seal.key")
 	if err != nil {
-		return err
+		return p, err
 	}
 	sealer, err := secret.NewSealer(key, "session")
 	if err != nil {
-		return err
+		return p, err
 	}
-	p, d, now := &s.people, s.store, time.Now
 	p.audit = identity.NewAudit(d)
 	p.tenants = identity.NewTenants(d, p.audit, now)
 	p.users = identity.NewUsers(d, p.audit, p.tenants, now)
@@ -52,7 +53,7 @@ func (s *server) makePeople() error {
 	var directory identity.Directory
 	if s.cfg.IAM.URL != nil {
 		if directory, err = iam.New(iam.Config{URL: s.cfg.IAM.URL, Timeout: s.cfg.IAM.Timeout, RootCAs: s.cfg.IAM.RootCAs}); err != nil {
-			return err
+			return p, err
 		}
 		p.customersSignIn = true
 	}
@@ -64,7 +65,7 @@ func (s *server) makePeople() error {
 		Sessions: p.sessions, SignIn: p.signIn,
 		PublicURL: s.publicURL(), TrustedProxies: s.cfg.Portal.TrustedProxies, Key: key,
 	})
-	return nil
+	return p, nil
 }
 
 // startSweep removes sessions that are over from time to time, until close.

@@ -25,6 +25,7 @@ import (
 	"llmhub/proxy/estimate"
 	"llmhub/proxy/upstream"
 	"llmhub/secret"
+	"llmhub/store"
 	"llmhub/store/local"
 	"llmhub/subscription"
 )
@@ -86,7 +87,7 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	if err != nil {
 		return nil, err
 	}
-	if err = s.makePeople(); err != nil {
+	if s.people, err = s.peopleOn(s.store, time.Now); err != nil {
 		return nil, err
 	}
 	if err = s.makeGate(); err != nil {
@@ -128,15 +129,13 @@ func (s *server) makeGate() error {
 	}
 	s.hasher = subscription.NewHasher(pepper)
 	s.gate = subscription.NewGate(s.hasher)
-	s.service = s.serviceAt(time.Now)
+	s.service = s.serviceOn(s.store, s.people.profiles, time.Now)
 	return nil
 }
 
-// serviceAt returns what changes subscriptions and keys, with a clock.
-func (s *server) serviceAt(now func() time.Time) *subscription.Service {
-	return subscription.NewService(subscription.Options{
-		Documents: s.store, Hasher: s.hasher, Gate: s.gate, Profiles: s.people.profiles, Now: now,
-	})
+// serviceOn returns what changes subscriptions and keys, on documents and with a clock.
+func (s *server) serviceOn(d store.Documents, profiles subscription.Profiles, now func() time.Time) *subscription.Service {
+	return subscription.NewService(subscription.Options{Documents: d, Hasher: s.hasher, Gate: s.gate, Profiles: profiles, Now: now})
 }
 
 // followKeys starts to follow the store's keys and waits until all are known.
