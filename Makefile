@@ -7,7 +7,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-keystone fuzz check bench clean
+.PHONY: help build run test test-kill test-keystone fuzz check bench bench-portal clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: ## What needs no tests: formatting, vet, tidy modules, the example config
 
 bench: ## Measure against a plain nginx: CPU, latency, memory (about 6 minutes; Debian package nginx-light)
 	$(GO) run ./bench
+
+bench-portal: ## Measure the portal's pages on the large demo: 100,000 keys (about 3 minutes)
+	$(GO) run ./bench portal
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -37,7 +37,7 @@ func build(ctx context.Context, o options, dir string) (string, error) {
 		return filepath.Abs(o.llmhub)
 	}
 	path := filepath.Join(dir, "llmhub")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "./cmd/llmhub")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "llmhub/cmd/llmhub")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build llmhub: %w\n%s", err, out)

@@ -44,6 +44,7 @@ type result struct {
 // quantiles of a set of durations.
 type quantiles struct {
 	P50 time.Duration `json:"p50"`
+	P95 time.Duration `json:"p95"`
 	P99 time.Duration `json:"p99"`
 }
 
@@ -53,7 +54,7 @@ func quantilesOf(all []time.Duration) quantiles {
 	}
 	slices.Sort(all)
 	at := func(q float64) time.Duration { return all[int(q*float64(len(all)-1)+0.5)] }
-	return quantiles{P50: at(0.50), P99: at(0.99)}
+	return quantiles{P50: at(0.50), P95: at(0.95), P99: at(0.99)}
 }
 
 // runLoad does the jobs that come in as lines of JSON, and answers each with a line.

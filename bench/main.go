@@ -20,6 +20,7 @@ import (
 )
 
 const usage = `Usage: go run ./bench [flags]
+       go run ./bench portal [flags]
 
 Measures llmhub beside direct calls and beside nginx as a plain proxy, and prints
 Markdown. Run it from the repository's root on a machine that does nothing else.
@@ -57,6 +58,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	}
 	if len(args) == 1 && args[0] == loadMode {
 		return runLoad(in, out)
+	}
+	if len(args) > 0 && args[0] == portalMode {
+		return runPortal(ctx, args[1:], out, log)
 	}
 	o, err := parse(args, log)
 	if err == flag.ErrHelp {

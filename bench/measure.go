@@ -43,8 +43,8 @@ type bench struct {
 // targets that are missed are only reported.
 func measure(ctx context.Context, o options, out, log io.Writer) (err error) {
 	b := &bench{options: o, log: log, series: map[scenario]map[string]series{}}
-	remove, err := b.folder()
-	if err != nil {
+	var remove func()
+	if b.dir, remove, err = folder(o.dir, log); err != nil {
 		return err
 	}
 	defer remove()
@@ -80,23 +80,23 @@ func (b *bench) verdict() error {
 
 const tmpfsMagic = 0x01021994
 
-// folder makes the folder for data and logs. Data on a disk in memory would make commits look free.
-func (b *bench) folder() (remove func(), err error) {
-	if b.options.dir != "" {
-		b.dir = b.options.dir
-		return func() {}, os.MkdirAll(b.dir, 0o700)
+// folder makes the folder for data and logs, a temporary one if none is given. Data on a disk in memory would make commits
+// look free.
+func folder(given string, log io.Writer) (dir string, remove func(), err error) {
+	if given != "" {
+		return given, func() {}, os.MkdirAll(given, 0o700)
 	}
 	parent := os.TempDir()
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(parent, &fs); err != nil || fs.Type == tmpfsMagic {
 		parent = "."
 	}
-	if b.dir, err = os.MkdirTemp(parent, "llmhub-bench-"); err != nil {
-		return nil, err
+	if dir, err = os.MkdirTemp(parent, "llmhub-bench-"); err != nil {
+		return "", nil, err
 	}
-	return func() {
-		if err := os.RemoveAll(b.dir); err != nil {
-			fmt.Fprintln(b.log, "bench: left behind:", err)
+	return dir, func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(log, "bench: left behind:", err)
 		}
 	}, nil
 }

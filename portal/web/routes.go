@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,6 +49,17 @@ func (w *Web) routes() []route {
 	return all
 }
 
+// Pages returns the paths of all pages, with parameters as the routes name them, for tools that go through them.
+func Pages() []string {
+	var paths []string
+	for _, r := range new(Web).routes() {
+		if r.method == fiber.MethodGet {
+			paths = append(paths, r.path)
+		}
+	}
+	return paths
+}
+
 // Register adds the pages. Paths that are none are answered with a page, too, if a browser asks.
 func (w *Web) Register(app fiber.Router) {
 	app.Get("/static/*", w.assets.serve)
@@ -89,6 +101,7 @@ var errNoPage = fault.New(fault.NotFound, "", "there is no such page")
 // where errors become pages.
 func (w *Web) handle(a audience, h handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
+		began := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
 		v := &visit{web: w, c: c, ctx: ctx, id: "web-" + strings.ToLower(rand.Text()[:16])}
@@ -99,9 +112,18 @@ func (w *Web) handle(a audience, h handler) fiber.Handler {
 			err = h(v)
 		}
 		if err != nil {
-			return v.answerError(err)
+			err = v.answerError(err)
 		}
-		return nil
+		v.tellTime(began)
+		return err
+	}
+}
+
+// tellTime says how long the page took. What forms take is kept to ourselves: of a sign-in it could tell who exists.
+func (v *visit) tellTime(began time.Time) {
+	if v.c.Method() == fiber.MethodGet {
+		took := float64(time.Since(began)) / float64(time.Millisecond)
+		v.c.Set("Server-Timing", "app;dur="+strconv.FormatFloat(took, 'f', 3, 64))
 	}
 }
 
