@@ -7,15 +7,15 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-keystone fuzz check bench bench-portal clean
+.PHONY: help build run test test-kill test-keystone test-e2e fuzz check bench bench-portal clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/llmhub
 	$(BUILD) -o $(BIN) ./cmd/llmhub
 
-run: build ## Run the demo on 127.0.0.1:8080: gateway, built-in model server, a fresh key
+run: build ## Run the demo on 127.0.0.1:8080: gateway, portal, built-in model server, people to sign in as
 	./$(BIN) demo
 
 test: build ## Run everything: checks, tests with the race detector, short kill loop, fuzzing
@@ -26,6 +26,9 @@ test-kill: ## Kill the gateway at full load, 30 rounds, and count what is lost o
 
 test-keystone: ## Sign in at a real Keystone (Debian packages python3-keystone and gunicorn, about a minute)
 	./test-keystone.sh
+
+test-e2e: ## Use the portal in Chromium (Debian packages chromium and fonts-inter, Node 20; about 5 minutes)
+	./test-e2e.sh
 
 fuzz: ## Fuzz each target for FUZZTIME (default 30s)
 	./fuzz.sh

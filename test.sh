@@ -33,5 +33,8 @@ FUZZTIME=${FUZZTIME:-$([ -n "${CI:-}" ] && echo 30s || echo 5s)} ./fuzz.sh
 say "go test keystone"
 ./test-keystone.sh
 
+say "portal in a browser"
+./test-e2e.sh
+
 say "go test -race"
 go test -race -count=1 -timeout 30m ./...

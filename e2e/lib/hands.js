@@ -56,38 +56,38 @@ export class Keyboard {
   /** Goes on with Tab until a target has the focus. On the way the focus has to be seen wherever it is. @param {Locator} target */
   async reach(target) {
     await target.waitFor();
-    const has = () => target.evaluate((e) => e === document.activeElement);
-    for (let steps = 0, ends = 0; !await has(); steps++) {
+    const goal = await target.elementHandle();
+    let at = await focus(this.page, goal);
+    for (let steps = 1, ends = 0; !at.there; steps++) {
       await this.page.keyboard.press('Tab');
-      const { fault, end } = await focus(this.page);
-      assert.equal(fault, '', `after ${steps + 1} steps to ${target} on ${this.page.url()}`);
+      at = await focus(this.page, goal);
+      assert.equal(at.fault, '', `after ${steps} steps to ${target} on ${this.page.url()}`);
       // At its end the page hands the focus to the browser's own bars, and takes it back at its beginning.
-      if (end) ends++;
+      if (at.end) ends++;
       assert.ok(ends < 2 && steps < 300, `${target} cannot be reached with Tab on ${this.page.url()}`);
     }
   }
 }
 
-/** Says what is wrong with the focus, and whether it has left the page. @param {Page} page */
-function focus(page) {
-  return page.evaluate(() => {
+/**
+ * Says what is wrong with the focus, whether it has left the page, and whether it is at its goal.
+ * @param {Page} page @param {import('playwright-core').ElementHandle<Node> | null} goal
+ */
+function focus(page, goal) {
+  return page.evaluate((target) => {
     const e = document.activeElement;
-    if (!e || e === document.body) return { fault: '', end: true };
+    if (!e || e === document.body) return { fault: '', end: true, there: false };
+    const at = (/** @type {string} */ fault) => ({ fault, end: false, there: e === target });
     const name = `${e.tagName.toLowerCase()}#${e.id} "${(e.getAttribute('aria-label') ?? e.textContent ?? '').trim().slice(0, 40)}"`;
     // A link that stands for its card shows the focus around the card.
     const shown = [e, e.closest('.product-card')].some((x) => x && getComputedStyle(x).outlineStyle !== 'none' && parseFloat(getComputedStyle(x).outlineWidth) >= 2);
     // The calendar's own button in a field for a day is the browser's, and so is its ring.
     const native = e instanceof HTMLInputElement && e.type === 'date' && !e.matches(':focus-visible');
-    if (!native && !(e.matches(':focus-visible') && shown)) {
-      return { fault: `the focus is on ${name} but nothing shows it`, end: false };
-    }
+    if (!native && !(e.matches(':focus-visible') && shown)) return at(`the focus is on ${name} but nothing shows it`);
     const box = e.getClientRects()[0];
-    if (!box || box.bottom <= 0 || box.top >= innerHeight || box.right <= 0 || box.left >= innerWidth) {
-      return { fault: `the focus is on ${name}, which is not in sight`, end: false };
-    }
+    if (!box || box.bottom <= 0 || box.top >= innerHeight || box.right <= 0 || box.left >= innerWidth) return at(`the focus is on ${name}, which is not in sight`);
     const x = (Math.max(box.left, 0) + Math.min(box.right, innerWidth)) / 2, y = (Math.max(box.top, 0) + Math.min(box.bottom, innerHeight)) / 2;
     const top = document.elementFromPoint(x, y);
-    if (!top || !(top.contains(e) || e.contains(top))) return { fault: `the focus is on ${name}, which ${top?.tagName} covers`, end: false };
-    return { fault: '', end: false };
-  });
+    return at(top && (top.contains(e) || e.contains(top)) ? '' : `the focus is on ${name}, which ${top?.tagName} covers`);
+  }, goal);
 }

@@ -1,14 +1,15 @@
 // @ts-check
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { violations } from './axe.js';
 import { sidewaysScroll, smallTargets } from './geometry.js';
 
-/** Where the screenshots are put. */
+/** Where the screenshots are put. A temporary folder stays only if a test fails. */
 export const shots = process.env.E2E_SHOTS ?? mkdtempSync(join(tmpdir(), 'llmhub-shots-'));
 mkdirSync(shots, { recursive: true });
+if (!process.env.E2E_SHOTS) process.on('exit', (code) => { if (code === 0) rmSync(shots, { recursive: true }); });
 
 const languages = /** @type {const} */ (['en', 'de']);
 const themes = /** @type {const} */ (['light', 'dark']);

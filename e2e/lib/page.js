@@ -15,6 +15,8 @@ export class Visitor {
   #faults = [];
   /** @type {{ status: number, path: string }[]} */
   #announced = [];
+  /** @type {Map<string, 'accept' | 'dismiss'>} */
+  #dialogs = new Map();
 
   /** @param {string} url @param {Page} page */
   constructor(url, page) {
@@ -64,10 +66,14 @@ export class Visitor {
       this.#faults.push(`answer ${answer.status()}: ${answer.request().method()} ${answer.url()}`);
     });
     page.on('dialog', async (dialog) => {
-      this.#faults.push(`dialog: ${dialog.type()} ${dialog.message()}`);
-      await dialog.dismiss();
+      const answer = this.#dialogs.get(dialog.type());
+      if (!answer) this.#faults.push(`dialog: ${dialog.type()} ${dialog.message()}`);
+      await (answer === 'accept' ? dialog.accept() : dialog.dismiss());
     });
   }
+
+  /** Says how dialogs of the browser are answered; by default there are none. @param {'beforeunload'} type @param {'accept' | 'dismiss'} answer */
+  answerDialogs(type, answer) { this.#dialogs.set(type, answer); }
 
   /** Says that an answer of 400 or above is what the test is about. @param {number} status @param {string} path */
   expectAnswer(status, path) { this.#announced.push({ status, path }); }

@@ -61,6 +61,13 @@ export async function subscribe({ page }, hand) {
   await page.getByRole('heading', { name: 'Your subscription is active' }).waitFor();
 }
 
+/** Opens the one active subscription. @param {Visitor} visitor @param {Hand} hand */
+export async function openSubscription({ page }, hand) {
+  await hand.press(page.getByRole('navigation', { name: 'Main navigation' }).getByRole('link', { name: 'Subscriptions' }));
+  await hand.press(page.getByRole('main').getByRole('link', { name: /^Manage/ }));
+  await page.getByRole('heading', { name: 'API keys' }).waitFor();
+}
+
 /** Makes a key on the page of a subscription and returns it, as it is shown. @param {Visitor} visitor @param {Hand} hand @param {string} name */
 export async function createKey({ page }, hand, name) {
   await hand.press(page.getByRole('main').getByRole('link', { name: 'New key' }).first());
