@@ -2,27 +2,18 @@
 // A key is shown once: nobody loses it by accident, and nobody else finds it afterwards.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
-import { launch } from './lib/browser.js';
+import { test } from 'node:test';
 import { Mouse } from './lib/hands.js';
-import { Visitor } from './lib/page.js';
 import { createKey, openSubscription, signIn, storeKey } from './lib/people.js';
-import { Demo } from './lib/server.js';
+import { Stage } from './lib/stage.js';
 
-/** @type {Demo} */
-let demo;
-/** @type {import('playwright-core').Browser} */
-let browser;
-
-before(async () => { [demo, browser] = await Promise.all([Demo.start(), launch()]); });
-after(async () => { await browser?.close(); await demo?.stop(); });
-
+const stage = new Stage();
 const hand = new Mouse();
 
 /** Opens the customer's subscription. @param {import('./lib/page.js').Options} [options] */
 async function arrive(options) {
-  const visitor = await Visitor.open(browser, demo.url, options);
-  await signIn(visitor, demo.customer('jana.weber'));
+  const visitor = await stage.visitor(options);
+  await signIn(visitor, stage.demo.customer('jana.weber'));
   await openSubscription(visitor, hand);
   return visitor;
 }
@@ -57,7 +48,7 @@ test('a key can be copied and kept as a file', async () => {
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), key);
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download .env' }).click()]);
   assert.equal(download.suggestedFilename(), 'llm-hub.env');
-  assert.equal(await readFile(await download.path(), 'utf8'), `LLM_HUB_KEY=${key}\nLLM_HUB_BASE_URL=${demo.url}/v1\n`);
+  assert.equal(await readFile(await download.path(), 'utf8'), `LLM_HUB_KEY=${key}\nLLM_HUB_BASE_URL=${stage.demo.url}/v1\n`);
   assert.ok(!(await page.getByRole('region', { name: 'Try it' }).innerText()).includes(key), 'the sample names a variable, not the key');
   await storeKey(visitor, hand);
   await visitor.leave();

@@ -18,12 +18,15 @@ const phone = { width: 390, height: 844 };
 const smallest = { width: 320, height: 640 };
 
 /**
+ * A page to be looked at. ready brings it, once it is open, into the state that is meant, such as a form that was refused.
+ * @typedef {{ name: string, path: string, status?: number, ready?: (page: import('playwright-core').Page) => Promise<unknown> }} Look
+ */
+
+/**
  * Looks at a page in both languages, both themes and both widths. Each time axe finds nothing, the page does not scroll sideways, all
  * targets can be hit and all texts are translated; it has to fit 320 px, too. The page is opened anew for a language and a theme, and
  * only resized for a width.
- * @param {import('./page.js').Visitor} visitor
- * @param {{ name: string, path: string, status?: number, ready?: (page: import('playwright-core').Page) => Promise<void> }} look
- *   ready brings the opened page into the state to be looked at
+ * @param {import('./page.js').Visitor} visitor @param {Look} look
  */
 export async function lookAt(visitor, { name, path, status = 200, ready }) {
   const { page } = visitor;

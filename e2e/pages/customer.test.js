@@ -1,0 +1,88 @@
+// @ts-check
+// The pages of a customer with a subscription, and of one who comes for the first time.
+import { Mouse } from '../lib/hands.js';
+import { signIn, submitProfile } from '../lib/people.js';
+import { Stage } from '../lib/stage.js';
+
+const stage = new Stage();
+const hand = new Mouse();
+
+/** Presses the button of the main form. @param {import('playwright-core').Page} page */
+const send = (page) => page.locator('main form[method="post"] button.primary').click();
+
+stage.looks('pages of a customer', async (visitor) => {
+  const { page } = visitor;
+  await signIn(visitor, stage.demo.customer('jana.weber'));
+  await visitor.goto('/subscriptions');
+  const sub = await pathOf(page.getByRole('link', { name: /^Manage/ }));
+  await visitor.goto(sub);
+  const key = await pathOf(page.getByRole('rowheader', { name: 'support-chat-prod' }).getByRole('link'));
+  visitor.expectAnswer(422, `${sub}/keys/new`);
+  visitor.answerDialogs('beforeunload', 'accept');
+  let keys = 0;
+  return [
+    { name: 'customer-catalog', path: '/catalog' },
+    { name: 'customer-product', path: '/catalog/llm-hub' },
+    { name: 'subscriptions', path: '/subscriptions' },
+    { name: 'subscriptions-cancelled', path: '/subscriptions?state=cancelled' },
+    { name: 'workloads', path: '/workloads' },
+    { name: 'manage', path: sub },
+    { name: 'manage-welcome', path: `${sub}?done=subscribed` },
+    { name: 'manage-nothing', path: `${sub}?q=nothing+of+the+kind` },
+    { name: 'agreement', path: `${sub}/agreement` },
+    { name: 'cancel', path: `${sub}/cancel` },
+    { name: 'key', path: key },
+    { name: 'key-deactivate', path: `${key}/deactivate` },
+    { name: 'key-new', path: `${sub}/keys/new` },
+    { name: 'key-refused', path: `${sub}/keys/new`, ready: (p) => refused(p, 'support-chat-prod') },
+    { name: 'key-once', path: `${sub}/keys/new`, ready: (p) => shown(p, `looked-at-${keys++}`) },
+    { name: 'consumption', path: `${sub}/consumption` },
+    { name: 'consumption-models', path: `${sub}/consumption?by=model`, ready: (p) => p.locator('details.as-table summary').click() },
+    { name: 'consumption-none', path: `${sub}/consumption?month=2026-01` },
+    { name: 'organization', path: '/organization' },
+    { name: 'customer-missing', path: '/subscriptions/sub_none', status: 404 },
+  ];
+});
+
+stage.looks('pages of a new customer', async (visitor) => {
+  await signIn(visitor, stage.demo.customer('lars.petersen'));
+  visitor.expectAnswer(422, '/organization');
+  return [
+    { name: 'setup', path: '/setup' },
+    { name: 'setup-refused', path: '/setup', ready: async (page) => { await send(page); await page.getByRole('alert').waitFor(); } },
+    { name: 'product-blocked', path: '/catalog/llm-hub' },
+    { name: 'subscriptions-none', path: '/subscriptions' },
+    { name: 'keys-none', path: '/keys' },
+    { name: 'consumption-nothing', path: '/consumption' },
+  ];
+});
+
+stage.looks('pages of a customer in review', async (visitor) => {
+  await signIn(visitor, stage.demo.customer('lars.petersen'));
+  await submitProfile(visitor, hand, 'Petersen Reederei GmbH');
+  return [
+    { name: 'organization-in-review', path: '/organization' },
+    { name: 'catalog-in-review', path: '/catalog' },
+  ];
+});
+
+/** @param {import('playwright-core').Page} page @param {string} name */
+async function refused(page, name) {
+  await page.locator('#name').fill(name);
+  await send(page);
+  await page.getByRole('alert').waitFor();
+}
+
+/** @param {import('playwright-core').Page} page @param {string} name */
+async function shown(page, name) {
+  await page.locator('#name').fill(name);
+  await send(page);
+  await page.locator('#new-key').waitFor();
+}
+
+/** @param {import('playwright-core').Locator} link */
+async function pathOf(link) {
+  const href = await link.first().getAttribute('href');
+  if (!href) throw new Error(`${link} leads nowhere`);
+  return href;
+}
