@@ -76,7 +76,7 @@ func NewPersonalTokens(d store.Documents, a *Audit, users *Users, tenants *Tenan
 func noToken() *fault.Error { return fault.New(fault.NotFound, "", "there is no such token") }
 
 // Create makes a token of the acting user and returns its text, which cannot be had again. Tokens of the user that cannot
-// be used any more are removed.
+// be used any more are removed; those that can have different names.
 func (p *PersonalTokens) Create(ctx context.Context, by Actor, name string, expires time.Time) (PersonalToken, secret.Text, error) {
 	if err := by.See(by.TenantID, noTenant()); err != nil {
 		return PersonalToken{}, secret.Text{}, err
@@ -130,6 +130,8 @@ func (p *PersonalTokens) newToken(ctx context.Context, by Actor, token PersonalT
 		switch {
 		case err != nil:
 			return nil, err
+		case r.Value.Usable(p.now()) && r.Value.Name == token.Name: // or a form sent twice would make two
+			return nil, fault.New(fault.Conflict, "name", "there is a usable token with this name already; choose another")
 		case r.Value.Usable(p.now()):
 			usable++
 		default:

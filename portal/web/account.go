@@ -84,7 +84,7 @@ func (w *Web) answerAccount(v *visit, status int, name, expires string, faults m
 	if p.Tokens, err = w.tokenRows(v); err != nil {
 		return err
 	}
-	return accountTemplate.render(v, status, frame{Title: v.t("account.title"), Current: "/account", Narrow: true}, p)
+	return accountTemplate.render(v, status, frame{Title: v.t("account.title"), Current: "/account"}, p)
 }
 
 func (w *Web) tokenRows(v *visit) ([]tokenRow, error) {
