@@ -81,7 +81,7 @@ func (p *Portal) authenticateSession(r *request) error {
 	if err != nil {
 		return err
 	}
-	if !visitor.SignedIn() {
+	if !visitor.SignedIn() || visitor.IsOperator() && !r.operators {
 		return unauthorized(r)
 	}
 	if r.changes() && p.guard.CheckForm(r.c, r.c.Get(csrfHeader)) != nil {

@@ -2,10 +2,15 @@ package portal_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"llmhub/portal"
 )
 
 // TestSessionsNeedTheFormToken tries what other sites could make a browser send.
@@ -71,5 +76,36 @@ func TestGuessingIsBounded(t *testing.T) {
 	f.now = f.now.Add(10 * time.Minute)
 	if a := guess(adminToken); a.status != http.StatusOK {
 		t.Errorf("after the wait: %d %s", a.status, a.text)
+	}
+}
+
+// TestOperatorsElsewhere: where operators have a listener of their own, their sessions hold there alone.
+func TestOperatorsElsewhere(t *testing.T) {
+	f := newFixture(t)
+	operator := f.operator("ada")
+	customer, _ := f.customer("Example", "owner")
+	f.options.OperatorsElsewhere = true
+	p := portal.New(f.options)
+	public, own := fiber.New(fiber.Config{DisableStartupMessage: true}), fiber.New(fiber.Config{DisableStartupMessage: true})
+	p.Register(public)
+	p.RegisterOperators(own)
+	for _, c := range []struct {
+		app    *fiber.App
+		who    person
+		status int
+	}{{public, operator, 401}, {public, customer, 200}, {public, person{f: f}, 200}, {own, operator, 200}} {
+		req := httptest.NewRequest("GET", "/api/v1/me", nil)
+		req.Header.Set("Authorization", "Bearer "+adminToken)
+		for i := 0; i+1 < len(c.who.header); i += 2 {
+			req.Header.Set(c.who.header[i], c.who.header[i+1])
+		}
+		resp, err := c.app.Test(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%v: %d, want %d", c.who.header, resp.StatusCode, c.status)
+		}
 	}
 }

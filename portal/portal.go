@@ -30,7 +30,7 @@ const (
 	requestTimeout = 20 * time.Second
 )
 
-// Options is what the management API works with. All fields are required.
+// Options is what the management API works with. All fields but OperatorsElsewhere are required.
 type Options struct {
 	// Guard knows the sessions of the pages.
 	Guard     *access.Guard
@@ -47,6 +47,8 @@ type Options struct {
 	Models    func() []gateway.Model
 	Prices    func() metering.PriceList
 	Upstreams func() []gateway.Upstream
+	// OperatorsElsewhere says that operators have a listener of their own, so that their sessions are none at others.
+	OperatorsElsewhere bool
 	// Location is the billing time zone, Currency what prices are in.
 	Location *time.Location
 	Currency string
@@ -74,6 +76,7 @@ type Portal struct {
 	upstreams func() []gateway.Upstream
 	location  *time.Location
 	currency  string
+	elsewhere bool
 	admin     tokenHash
 	document  []byte
 	now       func() time.Time
@@ -87,7 +90,7 @@ func New(o Options) *Portal {
 		service: o.Service, tenants: o.Tenants, users: o.Users, profiles: o.Profiles, operators: o.Operators,
 		tokens: o.Tokens, audit: o.Audit, ledger: o.Ledger,
 		catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams,
-		location: o.Location, currency: o.Currency, admin: hashToken([]byte(o.AdminToken.Reveal())),
+		location: o.Location, currency: o.Currency, elsewhere: o.OperatorsElsewhere, admin: hashToken([]byte(o.AdminToken.Reveal())),
 		now: o.Now, log: o.Logger,
 	}
 	p.document = describe(p.endpoints())
@@ -95,13 +98,19 @@ func New(o Options) *Portal {
 }
 
 // Register adds the endpoints below /api/v1. Other paths and methods there are answered with JSON errors, too.
-func (p *Portal) Register(app fiber.Router) {
+func (p *Portal) Register(app fiber.Router) { p.register(app, !p.elsewhere) }
+
+// RegisterOperators does the same on a listener of the operators' own.
+func (p *Portal) RegisterOperators(app fiber.Router) { p.register(app, true) }
+
+// register adds the endpoints; operators says whether sessions of operators hold.
+func (p *Portal) register(app fiber.Router, operators bool) {
 	api := app.Group(basePath)
 	allowed := map[string]string{}
 	var paths []string
 	for _, e := range p.endpoints() {
 		path := fiberPath(e.Path)
-		api.Add(e.Method, path, p.handle(&e))
+		api.Add(e.Method, path, p.handle(&e, operators))
 		if allowed[path] == "" {
 			paths = append(paths, path)
 			allowed[path] = e.Method
@@ -114,9 +123,9 @@ func (p *Portal) Register(app fiber.Router) {
 		api.All(path, p.handle(&endpoint{serve: func(r *request) (any, error) {
 			r.c.Set(fiber.HeaderAllow, methods)
 			return nil, refuse(fiber.StatusMethodNotAllowed, "method_not_allowed", "this path takes "+methods)
-		}}))
+		}}, operators))
 	}
-	api.Use(p.handle(&endpoint{serve: func(*request) (any, error) { return nil, notFound("there is no such path") }}))
+	api.Use(p.handle(&endpoint{serve: func(*request) (any, error) { return nil, notFound("there is no such path") }}, operators))
 }
 
 // fiberPath turns /keys/{id} into /keys/:id.
@@ -125,13 +134,13 @@ func fiberPath(path string) string {
 }
 
 // handle serves an endpoint: headers, who asks, the query, a bound in time, and the one place where errors are answered.
-func (p *Portal) handle(e *endpoint) fiber.Handler {
+func (p *Portal) handle(e *endpoint, operators bool) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		id := newRequestID()
 		setHeaders(c, id)
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
-		answer, err := p.serve(&request{ctx: ctx, c: c, endpoint: e})
+		answer, err := p.serve(&request{ctx: ctx, c: c, endpoint: e, operators: operators})
 		if err != nil {
 			return p.answerError(c, id, err)
 		}

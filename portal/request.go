@@ -132,6 +132,8 @@ type request struct {
 	by       identity.Actor
 	// session says that it came with a session, not with a token.
 	session bool
+	// operators says that sessions of operators hold here.
+	operators bool
 }
 
 // changes says whether the request may change something.

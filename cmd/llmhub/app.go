@@ -46,7 +46,7 @@ func (s *server) newApp() *fiber.App {
 // newOperatorApp makes the handler of the listener that only operators use.
 func (s *server) newOperatorApp() *fiber.App {
 	app := s.newBareApp()
-	s.portal.Register(app)
+	s.portal.RegisterOperators(app)
 	s.web.RegisterOperators(app)
 	return app
 }

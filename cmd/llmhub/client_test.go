@@ -11,12 +11,18 @@ import (
 // command runs a command line against a server and returns exit code, output and errors.
 func command(t *testing.T, server, token string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return commandWith(t, "", server, token, args...)
+}
+
+// commandWith is command with a text on standard input.
+func commandWith(t *testing.T, stdin, server, token string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	lookup := func(name string) (string, bool) {
 		v, ok := map[string]string{serverVariable: server, tokenVariable: token}[name]
 		return v, ok
 	}
-	code = run(t.Context(), args, lookup, &out, &errs)
+	code = run(t.Context(), args, lookup, strings.NewReader(stdin), &out, &errs)
 	if token != "" && strings.Contains(out.String()+errs.String(), token) {
 		t.Errorf("%v prints the token:\n%s\n%s", args, out.String(), errs.String())
 	}

@@ -19,20 +19,21 @@ func main() {
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr))
 }
 
 // environment is what commands know of the world outside.
 type environment struct {
 	lookup func(name string) (string, bool)
+	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 	now    func() time.Time
 }
 
 // run executes one command line and returns the exit code.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	env := &environment{lookup: lookup, stdout: stdout, stderr: stderr, now: time.Now}
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) int {
+	env := &environment{lookup: lookup, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
 	root := newRootCommand(env)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would take the process's own
 	return env.report(root.ExecuteContext(ctx))

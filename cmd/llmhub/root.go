@@ -44,10 +44,13 @@ func newRootCommand(env *environment) *cobra.Command {
 		newConfigCommand(env),
 		newCatalogCommand(env),
 		newLedgerCommand(env),
+		newOperatorCommand(api),
+		newProfileCommand(api),
 		newTenantCommand(api),
 		newSubscriptionCommand(api),
 		newKeyCommand(api),
 		newUsageCommand(api),
+		newAuditCommand(api),
 		newVersionCommand(env),
 	)
 	markFailures(root)

@@ -19,8 +19,8 @@ type tenantAnswer struct {
 func newTenantCommand(api *apiFlags) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "tenant",
-		Short: "Create and list tenants",
-	}, newTenantCreate(api), newTenantList(api))
+		Short: "Create, list, suspend and resume tenants",
+	}, newTenantCreate(api), newTenantList(api), newTenantSuspend(api), newTenantResume(api))
 }
 
 func newTenantCreate(api *apiFlags) *cobra.Command {
@@ -66,6 +66,46 @@ func newTenantList(api *apiFlags) *cobra.Command {
 		}
 		return printTable(api.env.stdout, left("ID", "NAME", "STATE", "CREATED (UTC)"), rows)
 	})
+}
+
+func newTenantSuspend(api *apiFlags) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "suspend TENANT --reason TEXT",
+		Short: "Refuse all keys of a tenant and all changes by its users",
+		Long: `Refuse all keys of a tenant and all changes by its users, who can still sign in and read.
+Answers that are being streamed under its keys are cut. The users see the reason.`,
+		Example: `  llmhub tenant suspend TENANT --reason "invoices are not paid"`,
+		Args:    oneTenant,
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; the tenant's users see it")
+	return api.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
+		if err := required(cmd, "reason"); err != nil {
+			return nil, err
+		}
+		return c.post(cmd.Context(), "/tenants/"+url.PathEscape(args[0])+"/suspend", map[string]any{"reason": reason})
+	}, func(text json.RawMessage) error { return showTenant(api, text) })
+}
+
+func newTenantResume(api *apiFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "resume TENANT",
+		Short:   "End the suspension of a tenant",
+		Example: "  llmhub tenant resume TENANT",
+		Args:    oneTenant,
+	}
+	return api.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
+		return c.post(cmd.Context(), "/tenants/"+url.PathEscape(args[0])+"/resume", nil)
+	}, func(text json.RawMessage) error { return showTenant(api, text) })
+}
+
+func showTenant(api *apiFlags, text json.RawMessage) error {
+	var t tenantAnswer
+	if err := json.Unmarshal(text, &t); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(api.env.stdout, "tenant %s (%s) is %s\n", clean(t.Name), clean(t.ID), clean(t.State))
+	return err
 }
 
 // command completes a command that talks to the management API: call asks the server, show prints the answer for
