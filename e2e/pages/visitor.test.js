@@ -8,7 +8,7 @@ stage.looks('pages for everybody', () => [
   { name: 'catalog', path: '/catalog' },
   { name: 'catalog-none', path: '/catalog?q=nothing+of+the+kind' },
   { name: 'product-llm', path: '/catalog/llm-hub' },
-  { name: 'product-cce', path: '/catalog/open-webui' },
+  { name: 'product-cce', path: '/catalog/valkey' },
   { name: 'models', path: '/models' },
   { name: 'integration', path: '/integration' },
   { name: 'missing', path: '/no/such/page', status: 404 },

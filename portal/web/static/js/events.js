@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The data of server-sent events of an answer, one by one. Comments and other fields are left out.
- * @param {ReadableStream<Uint8Array>} body
+ * @param {ReadableStream<BufferSource>} body
  * @returns {AsyncGenerator<string>}
  */
 export async function* events(body) {
