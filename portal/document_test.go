@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,28 +151,10 @@ func (d *document) validate(t *testing.T, at string, text []byte) {
 	}
 }
 
-// TestDocumentIsValid judges the document by the specification's own schema, and each schema in it by JSON Schema's.
+// TestDocumentIsValid judges each schema of the document by JSON Schema's own. That the document as a whole is OpenAPI 3.1
+// is checked in e2e, by a validator from outside.
 func TestDocumentIsValid(t *testing.T) {
 	f := newFixture(t)
-	text, err := os.ReadFile("testdata/openapi-3.1.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	specification, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("http://specification/", specification); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("http://specification/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Validate(f.document.root); err != nil {
-		t.Errorf("the document is not OpenAPI 3.1: %v", err)
-	}
 	components := f.document.root["components"].(map[string]any)["schemas"].(map[string]any)
 	if len(components) < 20 {
 		t.Errorf("only %d schemas", len(components))
