@@ -32,8 +32,8 @@ type tokenRow struct {
 
 // tokenOncePage shows a new personal token.
 type tokenOncePage struct {
-	ExpiresAt time.Time
-	Once      onceDialog
+	LastDay time.Time
+	Once    onceDialog
 }
 
 var (
@@ -152,7 +152,7 @@ func (w *Web) createToken(v *visit) error {
 		}
 		return w.answerAccount(v, fiber.StatusUnprocessableEntity, v.value("name"), v.value("expires_at"), faults)
 	}
-	return tokenOnceTemplate.write(v, fiber.StatusOK, f, tokenOncePage{token.ExpiresAt, onceDialog{
+	return tokenOnceTemplate.write(v, fiber.StatusOK, f, tokenOncePage{token.ExpiresAt.Add(-time.Second), onceDialog{
 		Heading: v.t("account.token.once"), Text: v.t("account.token.once.text"), Label: v.t("account.token.label", "Name", token.Name),
 		Stored: v.t("account.token.stored"), Sample: w.sample("token.sh", ""), Next: "/account",
 		File: "llm-hub-token.env", Variable: "LLM_HUB_TOKEN", Further: "LLM_HUB_URL=" + w.PublicURL.String(), Secret: text,

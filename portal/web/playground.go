@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// maxPlaygroundKey and maxPlaygroundPrompt bound what is typed in, in bytes and in characters.
-	maxPlaygroundKey    = 200
-	maxPlaygroundPrompt = 20_000
+	// maxPlaygroundKey bounds a key in bytes.
+	maxPlaygroundKey = 200
+	// maxPlaygroundPrompt bounds a prompt in characters: as a form, in whatever script, it is not larger than maxFormBytes.
+	maxPlaygroundPrompt = 7_000
 	// playgroundTimeout bounds how long an answer may take.
 	playgroundTimeout = 3 * time.Minute
 )
