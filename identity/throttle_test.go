@@ -162,3 +162,26 @@ func TestThrottleIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestThrottleOfAnAddressAlone guesses what belongs to no account, from addresses of one IPv6 network.
+func TestThrottleOfAnAddressAlone(t *testing.T) {
+	f := newFixture(t)
+	for i := range addressFailures {
+		address := fmt.Sprintf("2001:db8::%x", i)
+		if wait := waits(t, f.throttle.CheckAddress(address)); wait != 0 {
+			t.Fatalf("attempt %d waits %v", i, wait)
+		}
+		f.throttle.FailedAddress(address)
+		f.pass(time.Second)
+	}
+	if wait, want := waits(t, f.throttle.CheckAddress("2001:db8::ffff")), addressWindow-addressFailures*time.Second; wait != want {
+		t.Errorf("after %d failures the wait is %v, want %v", addressFailures, wait, want)
+	}
+	if wait := waits(t, f.throttle.CheckAddress("2001:db8:0:1::1")); wait != 0 {
+		t.Errorf("another network waits %v", wait)
+	}
+	f.pass(addressWindow - addressFailures*time.Second)
+	if wait := waits(t, f.throttle.CheckAddress("2001:db8::1")); wait != 0 {
+		t.Errorf("after the window: %v", wait)
+	}
+}

@@ -2,8 +2,7 @@
 // they take and answer with. It knows nothing of what the API is about and of how it is served.
 //
 // Fields of the types may say more in tags: doc is the description, enum the values separated by commas, example an
-// example (JSON where the field is no string), format the format, and optional:"yes" that a field of a request may be
-// left out.
+// example (JSON where the field is no string) and format the format. Fields with omitempty may be left out.
 package openapi
 
 import (
@@ -67,7 +66,6 @@ type Parameter struct {
 	Enum   []string
 	// Minimum and Maximum bound an integer, if Maximum is not 0.
 	Minimum, Maximum int
-	Required         bool
 	Example          string
 }
 
@@ -79,7 +77,7 @@ func (p Parameter) node(in string) parameterNode {
 	if p.Maximum != 0 {
 		s.Minimum, s.Maximum = &p.Minimum, &p.Maximum
 	}
-	n := parameterNode{Name: p.Name, In: in, Description: p.Description, Required: p.Required || in == "path", Schema: s}
+	n := parameterNode{Name: p.Name, In: in, Description: p.Description, Required: in == "path", Schema: s}
 	if p.Example != "" {
 		n.Example = p.Example
 	}

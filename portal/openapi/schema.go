@@ -119,7 +119,7 @@ func (s *schemas) fields(o *Schema, t reflect.Type) {
 			panic(fmt.Sprintf("openapi: %s.%s has no name in JSON", t, f.Name))
 		}
 		o.Properties[name] = s.field(f)
-		if options != "omitempty" && f.Tag.Get("optional") == "" {
+		if options != "omitempty" {
 			o.Required = append(o.Required, name)
 		}
 	}
