@@ -98,7 +98,7 @@ func (f *fixture) withSession(cookie secret.Text) person {
 func (p person) byToken() person {
 	p.f.t.Helper()
 	expires := p.f.now.AddDate(0, 0, 30).Format(time.RFC3339)
-	made := p.must(http.StatusCreated, http.MethodPost, "/personal-tokens", `{"name":"test","expires_at":"`+expires+`"}`)
+	made := p.must(http.StatusCreated, http.MethodPost, "/personal-tokens", `{"name":"`+identity.NewID("test ")+`","expires_at":"`+expires+`"}`)
 	return person{p.f, []string{"Authorization", "Bearer " + made["token"].(string)}}
 }
 

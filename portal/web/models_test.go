@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 )
 
@@ -14,8 +15,8 @@ func TestModels(t *testing.T) {
 	now := time.Now()
 	f := newFixture(t, func(o *web.Options) {
 		o.PublicURL = &url.URL{Scheme: "http", Host: "hub.example"}
-		o.Models = func() []web.Model {
-			return []web.Model{
+		o.Models = func() []gateway.Model {
+			return []gateway.Model{
 				{Name: "m1", DisplayName: "Model <b>One", Kind: "chat", ContextTokens: 128000, MaxOutputTokens: 8192, Location: "eu-de", Country: "Germany, EU", HostedBy: "own", Licence: "Apache-2.0", LicenceURL: "https://example.com/apache"},
 				{Name: "e1", Kind: "embedding", HostedBy: "third-party", EndOfLife: now.AddDate(0, 1, 0)},
 				{Name: "old", Kind: "embedding", EndOfLife: now.AddDate(0, -1, 0)},
@@ -34,7 +35,7 @@ func TestModels(t *testing.T) {
 }
 
 func TestModelsWithoutAny(t *testing.T) {
-	f := newFixture(t, func(o *web.Options) { o.Models = func() []web.Model { return nil } })
+	f := newFixture(t, func(o *web.Options) { o.Models = func() []gateway.Model { return nil } })
 	f.browser().get("/models").wants(t, http.StatusOK, "No model is offered yet", "-<table")
 	f.browser().get("/integration").wants(t, http.StatusOK, "&#34;MODEL&#34;")
 	f.approve("D1", "owner.one")

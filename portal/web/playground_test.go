@@ -58,10 +58,10 @@ func TestPlaygroundChecksItsForm(t *testing.T) {
 	f.approve("D1", "owner.one")
 	b := f.signIn("D1", "owner.one")
 	for want, form := range map[string][3]string{
-		"Enter an API key.":              {" ", "m1", "hello"},
-		"This is no API key.":            {strings.Repeat("k", 201), "m1", "hello"},
-		"Choose one of the models.":      {"k", "m9", "hello"},
-		"Enter a prompt.":                {"k", "m1", " \n"},
+		"Enter an API key.":             {" ", "m1", "hello"},
+		"This is no API key.":           {strings.Repeat("k", 201), "m1", "hello"},
+		"Choose one of the models.":     {"k", "m9", "hello"},
+		"Enter a prompt.":               {"k", "m1", " \n"},
 		"longer than 7,000 characters.": {"k", "m1", strings.Repeat("語", 7_001)},
 	} {
 		a := b.post("/playground", "key", form[0], "model", form[1], "prompt", form[2])
