@@ -30,7 +30,7 @@ export class Visitor {
       baseURL: url, viewport: { width, height }, locale: language, timezoneId: 'Europe/Berlin', javaScriptEnabled: script,
       reducedMotion: 'reduce', colorScheme: 'light', permissions: ['clipboard-read', 'clipboard-write'],
     });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(30_000);
     const visitor = new Visitor(url, await context.newPage());
     await visitor.#watch();
     return visitor;
