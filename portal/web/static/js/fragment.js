@@ -34,7 +34,8 @@ export function wireFragments(root, wire) {
       load(url.href, form.dataset.fragment ?? '', wire, true);
     };
     form.addEventListener('submit', (event) => { event.preventDefault(); go(); });
-    for (const field of form.querySelectorAll('select[data-go], input[type="checkbox"][data-go]')) field.addEventListener('change', go);
+    // The form hears it, not the field: fields in a region are replaced with it.
+    form.addEventListener('change', (event) => { if (event.target instanceof Element && event.target.matches('[data-go]')) go(); });
     for (const button of form.querySelectorAll('[data-without-script]')) if (button instanceof HTMLElement) button.hidden = true;
   }
   if (root === document && document.querySelector('[data-fragment]')) {
@@ -61,15 +62,27 @@ async function load(url, selector, wire, push) {
     const page = parse(await answer.text());
     const fresh = page.querySelector(selector);
     if (!answer.ok || answer.redirected || !region || !fresh) { location.assign(url); return; }
-    const focused = document.activeElement?.id;
+    const focused = region.contains(document.activeElement) ? document.activeElement : null;
     region.replaceWith(document.adoptNode(fresh));
     document.title = page.title;
     if (push) history.pushState(null, '', url);
     wire(fresh);
-    const again = focused ? document.getElementById(focused) : null;
-    if (again) again.focus();
+    if (focused) focusAgain(focused, fresh);
     announce(fresh.getAttribute('data-announce') ?? page.title);
   } catch (error) {
     if (!(error instanceof DOMException && error.name === 'AbortError')) location.assign(url);
   }
+}
+
+/**
+ * Gives the focus to what had it before, or where that is gone, to the new region, so that reading and Tab go on from there.
+ * @param {Element} focused @param {Element} region
+ */
+function focusAgain(focused, region) {
+  const sameLink = (/** @type {HTMLAnchorElement} */ link) => focused instanceof HTMLAnchorElement && link.href === focused.href;
+  const again = focused.id ? document.getElementById(focused.id) : [...region.querySelectorAll('a')].find(sameLink);
+  if (again) { again.focus(); return; }
+  if (!(region instanceof HTMLElement)) return;
+  region.tabIndex = -1;
+  region.focus();
 }
