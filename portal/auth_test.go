@@ -42,6 +42,31 @@ func TestSessionsNeedTheFormToken(t *testing.T) {
 		do("GET", "/me", "").isError(t, http.StatusUnauthorized, "unauthorized")
 }
 
+// TestNothingIsOpenByMistake asks for everything in the document without saying who asks, and for all that changes something
+// with a session alone.
+func TestNothingIsOpenByMistake(t *testing.T) {
+	f := newFixture(t)
+	owner, _ := f.customer("Example", "owner")
+	open := 0
+	for template, item := range f.document.root["paths"].(map[string]any) {
+		path := strings.NewReplacer("{id}", "x", "{document}", "x").Replace(template)
+		for method, o := range item.(map[string]any) {
+			if len(o.(map[string]any)["security"].([]any)) == 0 {
+				open++
+				continue
+			}
+			method = strings.ToUpper(method)
+			f.do(method, path, "", "Authorization", "").isError(t, http.StatusUnauthorized, "unauthorized")
+			if method != http.MethodGet {
+				f.do(method, path, "", owner.header[:4]...).isError(t, http.StatusForbidden, "forbidden")
+			}
+		}
+	}
+	if open != 4 {
+		t.Errorf("%d operations are open to all, want the document and three of the catalog", open)
+	}
+}
+
 // TestBearerGoesBeforeCookie: a wrong token is not made good by a session.
 func TestBearerGoesBeforeCookie(t *testing.T) {
 	f := newFixture(t)

@@ -48,14 +48,14 @@ func viewSubscription(s subscription.Subscription) subscriptionView {
 
 // newSubscription is the body that subscribes.
 type newSubscription struct {
-	TenantID  string           `json:"tenant_id,omitempty" doc:"For operators; customers subscribe their own tenant."`
-	ProductID string           `json:"product_id" example:"llm-hub"`
-	Models    []string         `json:"models,omitempty" doc:"For operators: what may be used; none means all."`
-	Accepted  []acceptedReport `json:"accepted,omitempty" doc:"For customers: every document of the product that needs consent."`
+	TenantID  string       `json:"tenant_id,omitempty" doc:"For operators; customers subscribe their own tenant."`
+	ProductID string       `json:"product_id" example:"llm-hub"`
+	Models    []string     `json:"models,omitempty" doc:"For operators: what may be used; none means all."`
+	Accepted  []acceptance `json:"accepted,omitempty" doc:"For customers: every document of the product that needs consent."`
 }
 
-// acceptedReport says that a document was read and accepted.
-type acceptedReport struct {
+// acceptance says that a document was read and accepted.
+type acceptance struct {
 	DocumentID string `json:"document_id" example:"eula"`
 	Digest     string `json:"digest" doc:"Of what was read: the digest that the product's document has." example:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 }

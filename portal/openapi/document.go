@@ -51,8 +51,14 @@ type (
 	}
 
 	responseNode struct {
-		Description string               `json:"description"`
-		Content     map[string]mediaNode `json:"content,omitempty"`
+		Description string                `json:"description"`
+		Headers     map[string]headerNode `json:"headers,omitempty"`
+		Content     map[string]mediaNode  `json:"content,omitempty"`
+	}
+
+	headerNode struct {
+		Description string  `json:"description"`
+		Schema      *Schema `json:"schema"`
 	}
 
 	mediaNode struct {

@@ -144,9 +144,13 @@ func (b *builder) operation(o Operation, failure *Schema) operationNode {
 	}
 	n.Responses[strconv.Itoa(o.Status)] = answer
 	for _, status := range o.Errors {
-		n.Responses[strconv.Itoa(status)] = responseNode{http.StatusText(status), jsonContent(failure)}
+		r := responseNode{Description: http.StatusText(status), Content: jsonContent(failure)}
+		if status == http.StatusTooManyRequests {
+			r.Headers = map[string]headerNode{"Retry-After": {"Seconds to wait.", &Schema{Type: "integer"}}}
+		}
+		n.Responses[strconv.Itoa(status)] = r
 	}
-	n.Responses["default"] = responseNode{"An error", jsonContent(failure)}
+	n.Responses["default"] = responseNode{Description: "An error", Content: jsonContent(failure)}
 	for _, scheme := range o.Security {
 		n.Security = append(n.Security, map[string][]string{scheme: {}})
 	}
