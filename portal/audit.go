@@ -19,5 +19,17 @@ func (p *Portal) listChanges(r *request) (page[identity.Change], error) {
 		return page[identity.Change]{}, badRequest("give one of tenant_id, actor_id and action")
 	}
 	list, next, err := p.audit.List(r.ctx, q, r.query("after"), r.limit())
+	if r.by.Kind == identity.Customer {
+		for i := range list {
+			withoutOperator(&list[i])
+		}
+	}
 	return page[identity.Change]{Data: orEmpty(list), Next: next}, err
+}
+
+// withoutOperator leaves out which operator it was: to customers it is the marketplace that acts.
+func withoutOperator(c *identity.Change) {
+	if c.ActorKind == identity.Operator {
+		c.ActorID, c.ActorName = "", "marketplace"
+	}
 }

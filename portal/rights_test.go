@@ -19,7 +19,7 @@ func TestGate(t *testing.T) {
 		keyStatus        int
 		keyCode, keySays string
 	}{
-		{name: "profile not approved", user: "owner", status: 409, code: "invalid_state", says: "has not been submitted", keyStatus: 201},
+		{name: "profile not approved", user: "owner", status: 409, code: "invalid_state", says: "has not been submitted", keyStatus: 409, keyCode: "invalid_state", keySays: "profile"},
 		{name: "right missing", user: "guest", rights: `["reports"]`, approved: true, status: 403, code: "forbidden", says: "Deployment/Subscription",
 			keyStatus: 403, keyCode: "forbidden", keySays: "Deployment/Subscription"},
 		{name: "no right at all", user: "guest", rights: `[]`, approved: true, status: 403, code: "forbidden", says: "Reports",

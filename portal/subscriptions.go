@@ -88,18 +88,16 @@ func (p *Portal) subscribe(r *request, in newSubscription) (subscriptionView, er
 	if err != nil {
 		return subscriptionView{}, err
 	}
-	switch {
-	case !product.OnSale(store.DayOf(p.now(), p.location).String()):
-		return subscriptionView{}, fault.New(fault.State, "product_id", "is not on sale")
-	case product.LLM == nil:
-		return subscriptionView{}, fault.New(fault.Invalid, "product_id", "is a product that is deployed, not subscribed to")
+	offer, err := subscription.OfferOf(product, "en", store.DayOf(p.now(), p.location).String())
+	if err != nil {
+		return subscriptionView{}, err
 	}
 	accepted := make([]subscription.Consent, len(in.Accepted))
 	for i, a := range in.Accepted {
 		accepted[i] = subscription.Consent{DocumentID: a.DocumentID, Digest: a.Digest}
 	}
 	s, err := p.service.Subscribe(r.ctx, r.by, subscription.Subscribe{
-		TenantID: in.TenantID, Product: subscription.OfferOf(product, "en"), Accepted: accepted,
+		TenantID: in.TenantID, Product: offer, Accepted: accepted,
 	})
 	return viewSubscription(s), err
 }

@@ -173,12 +173,19 @@ func (p *Portal) usageKeys(r *request, q *store.UsageQuery) (map[string]string, 
 		return names, err
 	}
 	filter, err := p.keyFilter(r)
-	if err != nil || filter == (subscription.KeyFilter{}) { // which is for operators: all there is, of keys known or not
+	all := filter == (subscription.KeyFilter{}) // which is for operators: all there is, of keys known or not
+	if err != nil || all && !q.ByKey {
 		return names, err
 	}
 	keys, err := p.service.KeysOf(r.ctx, r.by, filter)
 	if err != nil {
 		return nil, err
+	}
+	if all {
+		for _, k := range keys {
+			names[k.ID] = k.Name
+		}
+		return names, nil
 	}
 	q.Keys = make([]string, len(keys))
 	for i, k := range keys {

@@ -40,8 +40,8 @@ type CreateKey struct {
 }
 
 // CreateKey makes a key and returns its text, which cannot be had again. A name that is taken is a fault of kind
-// Conflict: ErrAlreadyCreated if the same form took it. Only subscription and tenant must be active: what is approved
-// is asked for where something is bought.
+// Conflict: ErrAlreadyCreated if the same form took it. Subscription and tenant must be active and, where a customer acts,
+// the tenant's profile approved.
 func (s *Service) CreateKey(ctx context.Context, by identity.Actor, c CreateKey) (Key, Secret, error) {
 	key, err := s.prepareKey(by, c)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Service) newKey(ctx context.Context, by identity.Actor, formToken strin
 			return nil, fault.New(fault.Invalid, "models", "%q is not among the subscription's models", m)
 		}
 	}
-	tenant, err := s.activeTenant(ctx, sub.Value.TenantID)
+	checks, err := s.requireGood(ctx, by, sub.Value.TenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s *Service) newKey(ctx context.Context, by identity.Actor, formToken strin
 	}
 	audit, err := s.keyAudit(by, "key.create", nil, key)
 	unchanged := store.Write{Kind: kindSubscription, ID: sub.ID, Expect: sub.Version, Check: true}
-	return []store.Write{tenant, unchanged, name, doc, audit}, err
+	return append(checks, unchanged, name, doc, audit), err
 }
 
 // takeName returns the write that reserves a key's name in its subscription, for ever.

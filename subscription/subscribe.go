@@ -80,9 +80,15 @@ func (s *Service) requireBuyer(ctx context.Context, by identity.Actor, tenantID 
 	if by.Kind != identity.Customer {
 		return nil, fault.New(fault.Forbidden, "", "only a user of the tenant can accept its documents; operators create subscriptions without them")
 	}
+	return s.requireGood(ctx, by, tenantID)
+}
+
+// requireGood returns checks that the tenant stays active and, where a customer acts, its profile approved. Operators answer
+// for what they make themselves.
+func (s *Service) requireGood(ctx context.Context, by identity.Actor, tenantID string) ([]store.Write, error) {
 	tenant, err := s.activeTenant(ctx, tenantID)
-	if err != nil {
-		return nil, err
+	if err != nil || by.Kind != identity.Customer {
+		return []store.Write{tenant}, err
 	}
 	if s.profiles == nil {
 		return nil, fault.New(fault.State, "", "the organization profile must be completed and approved first")

@@ -9,6 +9,7 @@ import (
 	"llmhub/identity"
 	"llmhub/identity/iam/iamtest"
 	"llmhub/secret"
+	"llmhub/store"
 	"llmhub/subscription"
 )
 
@@ -34,9 +35,12 @@ func (s *server) newDemoSeed() (*demoSeed, error) {
 	if !ok {
 		return nil, errors.New("the catalog has no llm-hub")
 	}
-	d := &demoSeed{documents: newBulkDocuments(s.store), offer: subscription.OfferOf(product, "en")}
+	offer, err := subscription.OfferOf(product, "en", store.DayOf(time.Now(), s.cfg.Billing.TimeZone).String())
+	if err != nil {
+		return nil, err
+	}
+	d := &demoSeed{documents: newBulkDocuments(s.store), offer: offer}
 	now := func() time.Time { return d.clock }
-	var err error
 	if d.people, err = s.peopleOn(d.documents, now); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/fault"
+	"llmhub/subscription"
 )
 
 // productPage is what there is to know of a product, and the way to buy it.
@@ -129,6 +130,12 @@ func (w *Web) purchase(v *visit, p catalog.Product, faults map[string]string) (p
 		if ok {
 			b.Manage = "/subscriptions/" + existing.ID
 			return b, nil
+		}
+	}
+	if b.LLM {
+		if _, err := subscription.OfferOf(p, v.loc.Language(), w.today().String()); err != nil {
+			b.Reason, err = v.sayFault(err)
+			return b, err
 		}
 	}
 	if err := w.Service.Ready(v.ctx, v.Actor, v.Tenant.ID); err != nil {

@@ -352,6 +352,14 @@ func TestBuyingIsGatedOnPages(t *testing.T) {
 		}
 	}
 	b := f.signIn("D1", "owner.one")
+	unapproved, _ := f.tenantOf("D1", "owner.one")
+	made, err := f.options.Service.CreateSubscription(t.Context(), identity.Administrator(), subscription.CreateSubscription{TenantID: unapproved.ID, ProductID: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := b.post("/subscriptions/"+made.ID+"/keys/new", "name", "k", "key_form", "f"); a.status < 400 || !strings.Contains(a.text, "profile") {
+		t.Errorf("a key without an approved profile: %d", a.status)
+	}
 	check("no profile", b, http.StatusUnprocessableEntity, "profile")
 	b.post("/organization", "company", "Muster", "website", "https://example.com/", "seller_email", "a@example.com", "marketplace_email", "a@example.com")
 	check("in review", b, http.StatusUnprocessableEntity, "review")

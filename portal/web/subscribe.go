@@ -22,11 +22,12 @@ func (w *Web) subscribe(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if p.LLM == nil {
-		return errNoPage
+	offer, err := subscription.OfferOf(p, v.loc.Language(), w.today().String())
+	if err != nil {
+		return err
 	}
 	s, err := w.Service.Subscribe(v.ctx, v.Actor, subscription.Subscribe{
-		TenantID: v.Tenant.ID, Product: subscription.OfferOf(p, v.loc.Language()), Accepted: acceptedConsents(v.form["consent"]),
+		TenantID: v.Tenant.ID, Product: offer, Accepted: acceptedConsents(v.form["consent"]),
 	})
 	if err == nil {
 		return v.redirect("/subscriptions/" + s.ID + "?done=subscribed")

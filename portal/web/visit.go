@@ -91,6 +91,15 @@ func (v *visit) t(key string, args ...any) string { return v.loc.T(key, args...)
 // say returns the text of an error of the domain in the visitor's language.
 func (v *visit) say(e *fault.Error) string { return v.loc.Fault(e.Format, e.Message, e.Args) }
 
+// sayFault returns the text of an error of the domain, or the error if it is none.
+func (v *visit) sayFault(err error) (string, error) {
+	var domain *fault.Error
+	if errors.As(err, &domain) {
+		return v.say(domain), nil
+	}
+	return "", err
+}
+
 // faults returns the errors of a form by field, if err is such; the field without a name stands for the whole form.
 func (v *visit) faults(err error) (map[string]string, bool) {
 	var many fault.Faults
