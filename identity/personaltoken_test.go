@@ -170,3 +170,20 @@ func TestPersonalTokensAreBounded(t *testing.T) {
 	_, _, err = f.tokens.Create(t.Context(), by, "ci", f.now().Add(time.Hour))
 	isFault(t, err, fault.State, "")
 }
+
+// A form that is sent twice makes one token; a name is free again once its token cannot be used any more.
+func TestPersonalTokensHaveDifferentNames(t *testing.T) {
+	f := newFixture(t)
+	owner, _ := f.enrolled("OTC-1", "owner", true)
+	ann, _ := f.enrolled("OTC-1", "ann", false, TenantAdministrator)
+	first, _ := f.token(f.actor(owner), "ci")
+	f.token(f.actor(ann), "ci")
+	_, _, err := f.tokens.Create(t.Context(), f.actor(owner), " ci ", f.now().Add(time.Hour))
+	if !errors.Is(err, &fault.Error{Kind: fault.Conflict}) {
+		t.Fatalf("a second token of the name: %v", err)
+	}
+	if _, err := f.tokens.Revoke(t.Context(), f.actor(owner), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.token(f.actor(owner), "ci")
+}
