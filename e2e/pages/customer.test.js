@@ -19,7 +19,7 @@ stage.looks('pages of a customer', async (visitor) => {
   const key = await pathOf(page.getByRole('rowheader', { name: 'support-chat-prod' }).getByRole('link'));
   visitor.expectAnswer(422, `${sub}/keys/new`);
   visitor.answerDialogs('beforeunload', 'accept');
-  let keys = 0;
+  let [keys, tokens] = [0, 0];
   return [
     { name: 'customer-catalog', path: '/catalog' },
     { name: 'customer-product', path: '/catalog/llm-hub' },
@@ -39,6 +39,11 @@ stage.looks('pages of a customer', async (visitor) => {
     { name: 'consumption', path: `${sub}/consumption` },
     { name: 'consumption-models', path: `${sub}/consumption?by=model`, ready: (p) => p.locator('details.as-table summary').click() },
     { name: 'consumption-none', path: `${sub}/consumption?month=2026-01` },
+    { name: 'consumption-range', path: `${sub}/consumption?from=2026-06-01&to=2026-11-22` },
+    { name: 'playground', path: '/playground' },
+    { name: 'account', path: '/account' },
+    { name: 'token-once', path: '/account', ready: (p) => shown(p, `looked-at-${tokens++}`) },
+    { name: 'rights', path: '/rights' },
     { name: 'organization', path: '/organization' },
     { name: 'customer-missing', path: '/subscriptions/sub_none', status: 404 },
   ];

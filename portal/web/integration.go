@@ -39,8 +39,8 @@ func (w *Web) showIntegration(v *visit) error {
 		Models:       of("models-sample", v.t("integration.models"), "models.sh"),
 		Stream:       of("stream-curl", v.t("integration.streaming")+": curl", "stream.sh"),
 		StreamPython: of("stream-python", v.t("integration.streaming")+": Python", "stream.py"),
-		Usage:        of("usage-sample", v.t("integration.usage"), "usage.sh"),
-		Error:        of("error-sample", v.t("integration.errors"), "error.json"),
+		Usage:        of("usage-sample", v.t("integration.usage")+": curl", "usage.sh"),
+		Error:        of("error-sample", v.t("integration.errors")+": JSON", "error.json"),
 		Libraries: []sample{
 			of("curl", "curl", "chat.sh"), of("python", "Python (openai)", "openai.py"), of("javascript", "JavaScript (openai)", "openai.mjs"),
 			of("go", "Go (openai-go)", "openai.go.txt"), of("langchain", "LangChain", "langchain.py"),
