@@ -23,7 +23,7 @@ test('an answer is streamed and its tokens are told', async () => {
   const { page } = visitor;
   await page.getByRole('button', { name: 'Send' }).click();
   await page.getByText(/^Tokens used: \d+ input, \d+ output$/).waitFor();
-  assert.notEqual(await page.getByRole('region', { name: 'Answer' }).last().innerText(), '');
+  assert.notEqual(await page.getByRole('group', { name: 'Answer' }).innerText(), '');
   const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, document.documentElement.outerHTML]));
   assert.ok(!kept.includes(stage.demo.key), 'the key is in its field alone');
   await visitor.leave();

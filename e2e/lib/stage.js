@@ -1,11 +1,16 @@
 // @ts-check
+import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.js';
+import { crawl, patternOf } from './crawl.js';
 import { lookAt } from './matrix.js';
 import { Visitor } from './page.js';
 import { Demo } from './server.js';
 
 /** @typedef {import('./matrix.js').Look} Look */
+
+/** The patterns of pages that are the same for everybody; pages/visitor.test.js looks at them. */
+export const forEverybody = ['/models', '/integration', '/catalog/:product/documents/:document', '/accessibility', '/privacy', '/terms', '/imprint'];
 
 /** What the tests of a file share: one demo and one browser, from before the first test to after the last. */
 export class Stage {
@@ -13,6 +18,8 @@ export class Stage {
   #demo;
   /** @type {import('playwright-core').Browser | undefined} */
   #browser;
+  /** The patterns of the pages that were looked at. @type {Set<string>} */
+  #looked = new Set();
 
   constructor() {
     before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(), launch()]); });
@@ -38,7 +45,26 @@ export class Stage {
     test(name, async (t) => {
       const visitor = await this.visitor();
       const looks = await arrive(visitor);
-      for (const look of looks) await t.test(`${look.name}: ${look.path}`, () => lookAt(visitor, look));
+      for (const look of looks) {
+        this.#looked.add(patternOf(new URL(look.path, visitor.url)));
+        await t.test(`${look.name}: ${look.path}`, () => lookAt(visitor, look));
+      }
+      await visitor.leave();
+    });
+  }
+
+  /**
+   * Adds a test, behind all looks, that follows the links from a page on. None may lead to nothing, and each page that is found has to be
+   * one that was looked at, here or elsewhere, where what is the same for everybody is looked at.
+   * @param {string} name @param {string} start @param {(visitor: Visitor) => Promise<void>} [arrive] @param {string[]} [elsewhere]
+   */
+  links(name, start, arrive, elsewhere = []) {
+    test(name, async () => {
+      const visitor = await this.visitor();
+      await arrive?.(visitor);
+      const found = await crawl(visitor, start);
+      const forgotten = [...found].filter(([pattern]) => !this.#looked.has(pattern) && !elsewhere.includes(pattern));
+      assert.deepEqual(forgotten.map(([, example]) => example), [], 'pages that are not looked at');
       await visitor.leave();
     });
   }

@@ -2,7 +2,7 @@
 // The pages of a customer with a subscription, and of one who comes for the first time.
 import { Mouse } from '../lib/hands.js';
 import { signIn, submitProfile } from '../lib/people.js';
-import { Stage } from '../lib/stage.js';
+import { forEverybody, Stage } from '../lib/stage.js';
 
 const stage = new Stage();
 const hand = new Mouse();
@@ -18,6 +18,8 @@ stage.looks('pages of a customer', async (visitor) => {
   await visitor.goto(sub);
   const key = await pathOf(page.getByRole('rowheader', { name: 'support-chat-prod' }).getByRole('link'));
   visitor.expectAnswer(422, `${sub}/keys/new`);
+  visitor.expectAnswer(422, '/account/tokens');
+  visitor.expectAnswer(401, '/v1/chat/completions');
   visitor.answerDialogs('beforeunload', 'accept');
   let [keys, tokens] = [0, 0];
   return [
@@ -41,10 +43,13 @@ stage.looks('pages of a customer', async (visitor) => {
     { name: 'consumption-none', path: `${sub}/consumption?month=2026-01` },
     { name: 'consumption-range', path: `${sub}/consumption?from=2026-06-01&to=2026-11-22` },
     { name: 'playground', path: '/playground' },
+    { name: 'playground-answer', path: '/playground', ready: (p) => answered(p, stage.demo.key) },
+    { name: 'playground-refused', path: '/playground', ready: (p) => answered(p, 'sk-lh-wrong') },
+    { name: 'organization', path: '/organization' },
     { name: 'account', path: '/account' },
     { name: 'token-once', path: '/account', ready: (p) => shown(p, `looked-at-${tokens++}`) },
+    { name: 'account-refused', path: '/account', ready: refusedToken },
     { name: 'rights', path: '/rights' },
-    { name: 'organization', path: '/organization' },
     { name: 'customer-missing', path: '/subscriptions/sub_none', status: 404 },
   ];
 });
@@ -78,11 +83,26 @@ async function refused(page, name) {
   await page.getByRole('alert').waitFor();
 }
 
+/** Sends the empty form for a token past the browser's own check. @param {import('playwright-core').Page} page */
+async function refusedToken(page) {
+  await page.locator('form[action="/account/tokens"]').evaluate((form) => { /** @type {HTMLFormElement} */ (form).noValidate = true; });
+  await page.locator('form[action="/account/tokens"] button').click();
+  await page.getByRole('alert').waitFor();
+}
+
 /** @param {import('playwright-core').Page} page @param {string} name */
 async function shown(page, name) {
   await page.locator('#name').fill(name);
   await send(page);
   await page.locator('#new-key').waitFor();
+}
+
+/** @param {import('playwright-core').Page} page @param {string} key */
+async function answered(page, key) {
+  await page.locator('#key').fill(key);
+  await page.locator('#prompt').fill('Hello!');
+  await page.locator('[data-send]').click();
+  await page.locator('[data-text]:not([aria-busy="true"]):not(:empty), [data-problem]:not([hidden])').first().waitFor();
 }
 
 /** @param {import('playwright-core').Locator} link */
@@ -91,3 +111,5 @@ async function pathOf(link) {
   if (!href) throw new Error(`${link} leads nowhere`);
   return href;
 }
+
+stage.links('the links that a customer finds', '/catalog', (v) => signIn(v, stage.demo.customer('jana.weber')), forEverybody);

@@ -2,7 +2,7 @@
 // The operator's pages.
 import { Mouse } from '../lib/hands.js';
 import { signIn, signInOperator, submitProfile } from '../lib/people.js';
-import { Stage } from '../lib/stage.js';
+import { forEverybody, Stage } from '../lib/stage.js';
 
 const stage = new Stage();
 
@@ -32,6 +32,9 @@ stage.looks('pages of an operator', async (visitor) => {
     { name: 'operator-audit', path: '/operator/audit' },
     { name: 'operator-account', path: '/operator/account' },
     { name: 'operator-product', path: '/catalog/llm-hub' },
+    { name: 'operator-catalog', path: '/catalog' },
     { name: 'operator-missing', path: '/operator/no/such/page', status: 404 },
   ];
 });
+
+stage.links('the links that an operator finds', '/operator/approvals', (v) => signInOperator(v, stage.demo.operator), forEverybody);

@@ -11,6 +11,11 @@ stage.looks('pages for everybody', () => [
   { name: 'product-cce', path: '/catalog/valkey' },
   { name: 'models', path: '/models' },
   { name: 'integration', path: '/integration' },
+  { name: 'document', path: '/catalog/llm-hub/documents/eula' },
+  { name: 'accessibility', path: '/accessibility' },
+  { name: 'privacy', path: '/privacy' },
+  { name: 'terms', path: '/terms' },
+  { name: 'imprint', path: '/imprint' },
   { name: 'missing', path: '/no/such/page', status: 404 },
 ]);
 
@@ -31,3 +36,5 @@ stage.looks('sign-in', (visitor) => {
     { name: 'operator-login', path: '/operator/login' },
   ];
 });
+
+stage.links('the links that a visitor finds', '/catalog');

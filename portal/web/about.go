@@ -49,7 +49,7 @@ func (w *Web) aboutRoute(name, title, own string) route {
 		p := aboutPage{Title: v.t(title), Contact: w.Links.Contact}
 		for _, part := range strings.Split("\n"+string(text), "\n## ")[1:] {
 			heading, body, _ := strings.Cut(part, "\n")
-			p.Sections = append(p.Sections, aboutSection{heading, markdown(body)})
+			p.Sections = append(p.Sections, aboutSection{heading, markdown(sectionText, body)})
 		}
 		return aboutTemplate.render(v, fiber.StatusOK, frame{Title: p.Title, Narrow: true}, p)
 	}}

@@ -12,6 +12,8 @@ type integrationPage struct {
 	// Libraries are the samples by language.
 	Libraries []sample
 	Errors    []errorRow
+	// MayHaveKeys says that the visitor is a customer, or may be one.
+	MayHaveKeys bool
 }
 
 type errorRow struct{ Status, Codes, Meaning string }
@@ -34,7 +36,7 @@ func (w *Web) showIntegration(v *visit) error {
 	model := firstModel(w.Models(), "chat")
 	of := func(id, heading, file string) sample { return sample{id, heading, w.sample(file, model)} }
 	p := integrationPage{
-		BaseURL: w.baseURL(), Own: w.Links.Documentation,
+		BaseURL: w.baseURL(), Own: w.Links.Documentation, MayHaveKeys: !v.IsOperator(),
 		Environment:  of("environment-sample", v.t("integration.environment"), "environment.sh"),
 		Models:       of("models-sample", v.t("integration.models"), "models.sh"),
 		Stream:       of("stream-curl", v.t("integration.streaming")+": curl", "stream.sh"),

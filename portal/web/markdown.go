@@ -12,19 +12,27 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// renderer turns Markdown into HTML. Raw HTML in it is left out, and so are links that run script: goldmark does both
-// unless told otherwise.
-var renderer = goldmark.New(
-	goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify),
-	goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(safeNodes{}, 500))),
+// A page has a heading above a document, and two above a section.
+var (
+	documentText = newRenderer(1)
+	sectionText  = newRenderer(2)
 )
+
+// newRenderer returns what turns Markdown into HTML below so many headings of the page. Raw HTML in it is left out, and
+// so are links that run script: goldmark does both unless told otherwise.
+func newRenderer(headings int) goldmark.Markdown {
+	return goldmark.New(
+		goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify),
+		goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(safeNodes{headings}, 500))),
+	)
+}
 
 // safeNodes keeps what a seller writes within its place: links tell the other site nothing of this one, headings stay
 // below those of the page, and images, which would be foreign requests, become their descriptions.
-type safeNodes struct{}
+type safeNodes struct{ headings int }
 
 // Transform implements parser.ASTTransformer.
-func (safeNodes) Transform(doc *ast.Document, reader text.Reader, _ parser.Context) {
+func (s safeNodes) Transform(doc *ast.Document, reader text.Reader, _ parser.Context) {
 	var images []*ast.Image
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
@@ -36,7 +44,7 @@ func (safeNodes) Transform(doc *ast.Document, reader text.Reader, _ parser.Conte
 		case *ast.AutoLink:
 			n.SetAttributeString("rel", []byte("noopener noreferrer"))
 		case *ast.Heading:
-			n.Level = min(n.Level+2, 6)
+			n.Level = min(n.Level+s.headings, 6)
 		case *ast.Image:
 			images = append(images, n)
 		}
@@ -54,7 +62,7 @@ func (safeNodes) Transform(doc *ast.Document, reader text.Reader, _ parser.Conte
 }
 
 // markdown returns the HTML of a text; one that cannot be rendered is shown as it is.
-func markdown(source string) template.HTML {
+func markdown(renderer goldmark.Markdown, source string) template.HTML {
 	var b bytes.Buffer
 	if err := renderer.Convert([]byte(source), &b); err != nil {
 		return template.HTML(template.HTMLEscapeString(source))

@@ -77,7 +77,7 @@ func (w *Web) answerProduct(v *visit, status int, p catalog.Product, faults map[
 		text catalog.Text
 	}{{"description", p.Description}, {"before", p.PreDeployment}, {"deployment", p.Deployment}, {"after", p.PostDeployment}} {
 		if text := s.text.In(lang); text != "" {
-			page.Sections = append(page.Sections, productSection{s.id, v.t("product.section." + string(p.Type) + "." + s.id), markdown(w.filledIn(text))})
+			page.Sections = append(page.Sections, productSection{s.id, v.t("product.section." + string(p.Type) + "." + s.id), markdown(sectionText, w.filledIn(text))})
 		}
 	}
 	for _, d := range p.Documents {
