@@ -29,7 +29,7 @@ func badgerOptions(dir string, logger *slog.Logger) badger.Options {
 		WithChecksumVerificationMode(options.OnTableRead).
 		WithMemTableSize(memTableBytes).
 		WithNumMemtables(2).
-		WithBlockCacheSize(32 << 20).
+		WithBlockCacheSize(0).
 		WithIndexCacheSize(32 << 20).
 		WithValueLogFileSize(64 << 20).
 		WithNumGoroutines(1).

@@ -218,7 +218,13 @@ func eachRow(txn *badger.Txn, prefix []byte, fn func(key, value []byte) error) e
 // rowsFrom is eachRow from a start, until fn says false. Values are not prefetched, which costs Badger a goroutine for
 // each: small ones lie beside their keys.
 func rowsFrom(it *badger.Iterator, prefix, start []byte, fn func(key, value []byte) (bool, error)) error {
-	for it.Seek(start); it.ValidForPrefix(prefix); it.Next() {
+	it.Seek(start)
+	return rowsOn(it, prefix, fn)
+}
+
+// rowsOn is rowsFrom where the iterator stands.
+func rowsOn(it *badger.Iterator, prefix []byte, fn func(key, value []byte) (bool, error)) error {
+	for ; it.ValidForPrefix(prefix); it.Next() {
 		item := it.Item()
 		goOn := true
 		err := item.Value(func(value []byte) (err error) {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -172,13 +173,17 @@ func (t *tally) keysToScan(txn *badger.Txn) (map[uint32]bool, error) {
 func scanRows(txn *badger.Txn, prefix []byte, from, to uint32, parts int, fn func([3]uint32, sum)) error {
 	it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
 	defer it.Close()
-	return rowsIn(it, prefix, from, to, parts, fn)
+	it.Seek(firstRow(prefix, from))
+	return rowsIn(it, prefix, to, parts, fn)
 }
 
-// rowsIn is scanRows by an iterator over more than these rows.
-func rowsIn(it *badger.Iterator, prefix []byte, from, to uint32, parts int, fn func([3]uint32, sum)) error {
-	start := binary.BigEndian.AppendUint32(slices.Clone(prefix), from)
-	return rowsFrom(it, prefix, start, func(key, value []byte) (bool, error) {
+func firstRow(prefix []byte, from uint32) []byte {
+	return binary.BigEndian.AppendUint32(slices.Clone(prefix), from)
+}
+
+// rowsIn is scanRows by an iterator over more than these rows, from where it stands.
+func rowsIn(it *badger.Iterator, prefix []byte, to uint32, parts int, fn func([3]uint32, sum)) error {
+	return rowsOn(it, prefix, func(key, value []byte) (bool, error) {
 		p, err := keyParts(key, parts)
 		if err != nil {
 			return false, err
@@ -224,7 +229,9 @@ func (t *tally) scanKeys(ctx context.Context, txn *badger.Txn, keys []uint32) er
 		if i%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		err := rowsIn(it, rowKey(row, key), from, to, 3, func(p [3]uint32, s sum) {
+		prefix := rowKey(row, key)
+		goOn(it, firstRow(prefix, from), i > 0 && key-keys[i-1] <= nearKeys)
+		err := rowsIn(it, prefix, to, 3, func(p [3]uint32, s sum) {
 			if row == rowMonth {
 				t.add(key, p[2], 0, store.Month(p[1]), s)
 				return
@@ -237,6 +244,28 @@ func (t *tally) scanKeys(ctx context.Context, txn *badger.Txn, keys []uint32) er
 		}
 	}
 	return nil
+}
+
+const (
+	// nearKeys is how far apart the numbers of keys are whose rows are close, nearRows how many rows are stepped over to
+	// get from one to the other. A seek costs as much as a dozen steps.
+	nearKeys = 2
+	nearRows = 12
+)
+
+// goOn moves an iterator forward to the first row that is not before start, step by step if that is near. All rows behind
+// the iterator must be before start.
+func goOn(it *badger.Iterator, start []byte, near bool) {
+	for range nearRows {
+		if !near || !it.Valid() {
+			break
+		}
+		if bytes.Compare(it.Item().Key(), start) >= 0 {
+			return
+		}
+		it.Next()
+	}
+	it.Seek(start)
 }
 
 // answer gives the rows their names and their order.
