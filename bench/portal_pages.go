@@ -213,13 +213,20 @@ func (b *portalBench) addresses(p portalPage) []string {
 type pageResult struct {
 	portalPage
 	first, again []time.Duration
-	bytes        int
+	// firstCPU and againCPU are the processor time that a visit took on average, with all that the server did meanwhile.
+	firstCPU, againCPU time.Duration
+	bytes              int
 }
 
 // visit asks for all addresses of a page, and then for all of them again.
 func (b *portalBench) visit(ctx context.Context, p portalPage) (pageResult, error) {
 	r := pageResult{portalPage: p}
 	addresses, client := b.addresses(p), b.clients[p.by]
+	pid := b.server.cmd.Process.Pid
+	began, err := cpuTime(pid)
+	if err != nil {
+		return r, err
+	}
 	for round := range 1 + b.again {
 		for _, address := range addresses {
 			a, err := b.get(ctx, client, address)
@@ -236,6 +243,16 @@ func (b *portalBench) visit(ctx context.Context, p portalPage) (pageResult, erro
 			} else {
 				r.again = append(r.again, a.took)
 			}
+		}
+		used, err := cpuTime(pid)
+		if err != nil {
+			return r, err
+		}
+		if round == 0 {
+			r.firstCPU = (used - began) / time.Duration(max(1, len(r.first)))
+			began = used
+		} else {
+			r.againCPU = (used - began) / time.Duration(max(1, len(r.again)))
 		}
 	}
 	return r, nil

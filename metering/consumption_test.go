@@ -322,14 +322,40 @@ func TestTenantsMonth(t *testing.T) {
 		}
 	}
 	requests := m.Total.Requests
-	commit(t, l, []store.Event{{Key: "key_a", Model: "m1", At: now}})
-	now = now.Add(tenantsKept - 1)
-	if again := read(); again.Total.Requests != requests || again.AsOf.Equal(now) {
-		t.Errorf("%+v is not the former report", again)
+	now = now.Add(time.Hour)
+	is := func(got TenantMonth, more int64, asOf time.Time) {
+		t.Helper()
+		if got.Total.Requests != requests+more || !got.AsOf.Equal(asOf) {
+			t.Errorf("%d requests as of %v, want %d as of %v", got.Total.Requests, got.AsOf, requests+more, asOf)
+		}
 	}
+	is(read(), 0, now) // nothing has been committed since
+	use := func() {
+		commit(t, l, []store.Event{{Key: "key_a", Model: "m1", At: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}})
+	}
+	readAt := now
+	use()
+	now = now.Add(tenantsKept - 1)
+	is(read(), 0, readAt)
 	now = now.Add(1)
-	if fresh := read(); fresh.Total.Requests != requests+1 || !fresh.AsOf.Equal(now) {
-		t.Errorf("%+v is outdated", fresh)
+	is(read(), 0, readAt) // and another one is being read, which Now waits for
+	fresh, err := r.Now(t.Context(), month, prices)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(fresh, 1, now)
+	is(read(), 1, now)
+	use()
+	if fresh, err = r.Now(t.Context(), month, prices); err != nil {
+		t.Fatal(err)
+	}
+	is(fresh, 2, now)
+	use()
+	now = now.Add(tenantsShown)
+	is(read(), 3, now) // too old to be shown
+	prices = PriceList{}
+	if m := read(); m.Total.Priced {
+		t.Error("the former prices are shown")
 	}
 	for i := range 2 * maxTenantMonths {
 		if _, err := r.Month(t.Context(), month+store.Month(i), prices); err != nil || len(r.months) > maxTenantMonths {

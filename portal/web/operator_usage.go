@@ -85,7 +85,7 @@ func (w *Web) tenantUsageRow(v *visit, s metering.TenantShare) (tenantUsageRow, 
 // exportTenantUsage answers with the month as a file, for invoices: exact amounts, a row for each tenant, the total last.
 func (w *Web) exportTenantUsage(v *visit) error {
 	m := v.month()
-	report, err := w.TenantUsage.Month(v.ctx, m, w.Prices())
+	report, err := w.TenantUsage.Now(v.ctx, m, w.Prices())
 	if err != nil {
 		return err
 	}

@@ -141,13 +141,27 @@ func listPage(txn *badger.Txn, q store.ListQuery, limit int) (page []store.Docum
 		if len(page) == limit {
 			return page, true, nil
 		}
-		d, err := readDocument(txn, q.Kind, string(it.Item().Key()[len(prefix):]))
+		d, err := listed(txn, it.Item(), q, len(prefix))
 		if err != nil {
 			return nil, false, err
 		}
 		page = append(page, d)
 	}
 	return page, false, nil
+}
+
+// listed returns the document whose row, or whose row of the index, an iterator stands on.
+func listed(txn *badger.Txn, item *badger.Item, q store.ListQuery, prefix int) (store.Document, error) {
+	id := string(item.Key()[prefix:])
+	if q.Index != "" {
+		return readDocument(txn, q.Kind, id)
+	}
+	value, err := item.ValueCopy(nil)
+	if err != nil {
+		return store.Document{}, err
+	}
+	d, err := decodeDocument(value)
+	return store.Document{Kind: q.Kind, ID: id, Version: d.version, Body: d.body}, err
 }
 
 func checkName(kind, id string) error {
