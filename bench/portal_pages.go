@@ -64,6 +64,15 @@ var portalPages = []portalPage{
 	{path: "/subscriptions/:id/keys/:key/deactivate", limit: pageLimit},
 	{path: "/subscriptions/:id/consumption", limit: consumptionLimit, query: consumptionQuery},
 	{path: "/subscriptions/:id/consumption.csv", query: consumptionQuery},
+	{path: "/playground", limit: pageLimit},
+	{path: "/account", limit: pageLimit, finds: true},
+	{path: "/account/tokens/:token/revoke", limit: pageLimit},
+	{path: "/rights", limit: pageLimit, finds: true},
+	{path: "/rights/:user/revoke", limit: pageLimit},
+	{path: "/accessibility", by: nobody, limit: pageLimit},
+	{path: "/privacy", by: nobody, limit: pageLimit},
+	{path: "/terms", by: nobody, limit: pageLimit},
+	{path: "/imprint", by: nobody, limit: pageLimit},
 	{path: "/login", by: nobody, limit: pageLimit},
 
 	{path: "/operator", by: operator, limit: pageLimit},
@@ -146,6 +155,8 @@ var links = map[string]*regexp.Regexp{
 	"document":     regexp.MustCompile(`"/catalog/([a-z0-9-]+/documents/[a-z0-9-]+)"`),
 	"id":           regexp.MustCompile(`"/subscriptions/(sub_[a-z0-9]+)[/"?]`),
 	"key":          regexp.MustCompile(`"/subscriptions/(sub_[a-z0-9]+/keys/key_[a-z0-9]+)"`),
+	"token":        regexp.MustCompile(`"/account/tokens/(pat_[a-z0-9]+)/revoke"`),
+	"user":         regexp.MustCompile(`"/rights/(usr_[a-z0-9]+)/revoke"`),
 	"waiting":      regexp.MustCompile(`"/operator/approvals/(ten_[a-z0-9]+)"`),
 	"tenant":       regexp.MustCompile(`"/operator/tenants/(ten_[a-z0-9]+)"`),
 	"subscription": regexp.MustCompile(`"/operator/subscriptions/(sub_[a-z0-9]+)/cancel`),
@@ -164,7 +175,7 @@ func (f found) gather(body []byte) {
 // parameters are the parts of paths that stand for IDs, with what is found for them; the longest come first.
 var parameters = []struct{ path, name string }{
 	{":product/documents/:document", "document"}, {":id/keys/:key", "key"}, {"approvals/:tenant", "waiting"},
-	{":product", "product"}, {":id", "id"}, {":tenant", "tenant"}, {":subscription", "subscription"},
+	{":product", "product"}, {":id", "id"}, {":token", "token"}, {":user", "user"}, {":tenant", "tenant"}, {":subscription", "subscription"},
 }
 
 // fill puts IDs into a path, if any are known.

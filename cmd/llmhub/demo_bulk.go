@@ -63,7 +63,9 @@ func (b *bulkDocuments) List(ctx context.Context, q store.ListQuery) ([]store.Do
 // differs from an expectation of the store shows in flush.
 func (b *bulkDocuments) Put(ctx context.Context, writes ...store.Write) (store.Version, error) {
 	for _, w := range writes {
-		if held := b.held[bulkKey{w.Kind, w.ID}]; held != nil && w.Expect != held.version {
+		held := b.held[bulkKey{w.Kind, w.ID}]
+		flushed := held == nil && w.Expect > bulkVersion // between the reading and this
+		if flushed || held != nil && w.Expect != held.version {
 			return 0, fmt.Errorf("%s %q: %w", w.Kind, w.ID, store.ErrConflict)
 		}
 	}

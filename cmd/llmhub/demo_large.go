@@ -36,6 +36,11 @@ func largePlan(now time.Time, keys int) demoPlan {
 	sizes := keySizes(keys, max(2, keys/keysOfCustomer))
 	first := jana(now.AddDate(0, 0, -largeDays), now)
 	p.addKeys(&first, sizes[0]-1) // the demo's own key is made at last
+	first.tokens = 3
+	for i := range 12 {
+		name := given[i] + "." + strings.ToLower(families[i])
+		first.colleagues = append(first.colleagues, iamtest.User{Name: name, Password: "demo-" + name, Roles: []string{identity.TenantAdministrator}})
+	}
 	plan := demoPlan{customers: []demoCustomer{first}, total: keys - 1}
 	for i, n := range sizes[1:] {
 		c := p.customer(i + 1)

@@ -177,6 +177,7 @@ func TestBulkDocuments(t *testing.T) {
 	if got := string(get("a").Body); got != `"3"` {
 		t.Errorf("a is %s before it is written", got)
 	}
+	unwritten := get("a").Version
 	page, _, err := b.List(ctx, store.ListQuery{Kind: "thing"})
 	if err != nil || len(page) != 2 || string(page[0].Body) != `"3"` || string(page[1].Body) != `"made after all"` {
 		t.Errorf("%+v, %v", page, err)
@@ -185,6 +186,7 @@ func TestBulkDocuments(t *testing.T) {
 	if stored.Version == 0 || stored.Version >= bulkVersion {
 		t.Errorf("version %d after it is written", stored.Version)
 	}
+	put(false, store.Write{ID: "a", Expect: unwritten, Body: body("4")})
 	put(true, store.Write{ID: "a", Expect: stored.Version, Delete: true})
 	put(true, store.Write{ID: "a", Body: body("again")})
 	put(true, store.Write{ID: "other", Expect: 99, Body: body("x")})

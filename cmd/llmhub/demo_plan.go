@@ -29,10 +29,14 @@ type demoPlan struct {
 	total int
 }
 
-// demoCustomer is a tenant with one user.
+// demoCustomer is a tenant.
 type demoCustomer struct {
-	domain  string
-	user    iamtest.User
+	domain string
+	user   iamtest.User
+	// colleagues sign in to the same tenant; tokens are how many personal tokens the user has.
+	colleagues []iamtest.User
+	tokens     int
+
 	joined  time.Time
 	profile identity.ProfileData
 	fate    demoFate
@@ -123,6 +127,7 @@ func jana(joined, now time.Time) demoCustomer {
 // domains are the tenants that the simulated identity service has to know: those of every demo, and the plan's.
 func (p demoPlan) domains() []iamtest.Domain {
 	all := iamtest.People()
+	all[0].Users = append(all[0].Users, p.customers[0].colleagues...)
 	for _, c := range p.customers[1:] {
 		all = append(all, iamtest.Domain{Name: c.domain, Projects: []string{"eu-de"}, Users: []iamtest.User{c.user}})
 	}

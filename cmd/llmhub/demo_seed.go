@@ -69,6 +69,9 @@ func (d *demoSeed) customer(ctx context.Context, c *demoCustomer) (by identity.A
 	if by, err = d.enroll(ctx, c.domain, c.user); err != nil {
 		return by, sub, err
 	}
+	if err := d.colleagues(ctx, by, c); err != nil {
+		return by, sub, err
+	}
 	subscribes, err := d.profile(ctx, by, c)
 	if err != nil || !subscribes {
 		return by, sub, err
@@ -98,6 +101,24 @@ func (d *demoSeed) enroll(ctx context.Context, domain string, u iamtest.User) (i
 		return identity.Actor{}, err
 	}
 	return who.Actor, in.Out(ctx, session)
+}
+
+// colleagues makes the customer's other users, and the personal tokens of the first, which expire in a month from now.
+func (d *demoSeed) colleagues(ctx context.Context, by identity.Actor, c *demoCustomer) error {
+	for _, u := range c.colleagues {
+		if _, err := d.enroll(ctx, c.domain, u); err != nil {
+			return err
+		}
+	}
+	if c.tokens > 0 {
+		d.clock = time.Now()
+	}
+	for i := range c.tokens {
+		if _, _, err := d.people.tokens.Create(ctx, by, fmt.Sprint("automation-", i+1), d.clock.AddDate(0, 1, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // profile submits the profile and reviews it, and says whether the customer can go on to subscribe.

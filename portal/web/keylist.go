@@ -87,7 +87,7 @@ func (w *Web) tokensOfKeys(v *visit, id string, days period, l *keyList) (map[st
 	for i, k := range keys {
 		ids[i] = k.ID
 	}
-	sums, err := w.Ledger.Usage(v.ctx, days.query(ids))
+	sums, err := w.usage.Usage(v.ctx, days.query(ids))
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func (w *Web) tokensOfSubscriptions(v *visit, list []subscription.SubscriptionRo
 			ids = append(ids, k.ID)
 		}
 	}
-	sums, err := w.Ledger.Usage(v.ctx, monthPeriod(w.today().Month()).query(ids))
+	sums, err := w.usage.Usage(v.ctx, monthPeriod(w.today().Month()).query(ids))
 	if err != nil {
 		return nil, err
 	}
