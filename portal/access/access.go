@@ -3,6 +3,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -117,8 +118,15 @@ func (g *Guard) tokenOf(owner string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:formTokenBytes])
 }
 
-// VisitorID returns what tells visitors apart before they sign in; empty if the browser keeps no cookies.
-func (g *Guard) VisitorID(c *fiber.Ctx) string { return g.cookie(c, visitorCookie) }
+// VisitorID returns what tells browsers apart, whether somebody has signed in or not; empty if they keep no cookies. It goes
+// by the same cookie as the form token: a browser whose session is over has no other.
+func (g *Guard) VisitorID(c *fiber.Ctx) string {
+	owner := g.owner(c)
+	if owner == "" {
+		return ""
+	}
+	return g.tokenOf("visitor " + owner)
+}
 
 // CheckForm returns nil if a request that changes something comes from this site's own form: the browser says so, and
 // the token is the visitor's.
@@ -154,7 +162,8 @@ func (g *Guard) Address(c *fiber.Ctx) string {
 		return ""
 	}
 	peer = peer.Unmap()
-	hops := strings.Split(c.Get(fiber.HeaderXForwardedFor), ",")
+	// All lines of the header: some proxies add one of their own behind what the client has sent.
+	hops := strings.Split(string(bytes.Join(c.Request().Header.PeekAll(fiber.HeaderXForwardedFor), []byte(","))), ",")
 	for i := len(hops) - 1; i >= 0 && g.trusted(peer); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {

@@ -240,7 +240,8 @@ func (w *Web) setPreferences(v *visit) error {
 	}
 	back := localPath(v.value("back"), "/catalog")
 	if u, err := url.Parse(back); err == nil {
-		back = withQuery(u.Path, u.Query(), "done", "")
+		// As it is escaped: unescaped, /%2Fexample.com would be the address of another site.
+		back = withQuery(u.EscapedPath(), u.Query(), "done", "")
 	}
 	return v.redirect(back)
 }

@@ -88,6 +88,41 @@ func TestSignInWithPasscode(t *testing.T) {
 	}
 }
 
+// A browser keeps the cookie of a session that is over, and must get as far as any other.
+func TestSignInWithPasscodeAfterASession(t *testing.T) {
+	f := newFixture(t)
+	b := f.signIn("D1", "owner.one")
+	_, u := f.tenantOf("D1", "owner.one")
+	if _, err := f.options.Sessions.EndAll(t.Context(), u.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	step := b.post("/login", "domain", "D1", "user", "mfa.mia", "password", passwordOf("mfa.mia"))
+	_, rest, _ := strings.Cut(step.text, `name="pending" value="`)
+	pending, _, _ := strings.Cut(rest, `"`)
+	if a := b.post("/login", "pending", pending, "passcode", "123456"); a.status != http.StatusSeeOther {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+}
+
+// The form that sets language and theme comes from pages of any address, those that are none among them.
+func TestPreferencesLeadNowhereElse(t *testing.T) {
+	b := newFixture(t).browser()
+	for back, want := range map[string]string{
+		"/%2Fevil.example/":          "/%2Fevil.example/",
+		"/%5Cevil.example":           "/%5Cevil.example",
+		"/%2F%2Fevil.example?a=b":    "/%2F%2Fevil.example?a=b",
+		"/x%0D%0ASet-Cookie:a=b":     "/x%0D%0ASet-Cookie:a=b",
+		"//evil.example":             "/catalog",
+		"https://evil.example":       "/catalog",
+		"/models?done=x&kind=chat":   "/models?kind=chat",
+		"/catalog?q=%C3%A9&type=llm": "/catalog?q=%C3%A9&type=llm",
+	} {
+		if a := b.post("/preferences", "language", "de", "back", back); a.status != http.StatusSeeOther || a.location() != want {
+			t.Errorf("%s leads to %d %q", back, a.status, a.location())
+		}
+	}
+}
+
 func TestSignInLeadsNowhereElse(t *testing.T) {
 	f := newFixture(t)
 	f.approve("D1", "owner.one")
