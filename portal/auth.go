@@ -23,10 +23,24 @@ type tokenHash [sha256.Size]byte
 
 func hashToken(token []byte) tokenHash { return sha256.Sum256(token) }
 
-// AuthorizedAdmin says whether a token is the administrator's.
-func (p *Portal) AuthorizedAdmin(token string) bool {
+// isAdmin says whether a token is the administrator's.
+func (p *Portal) isAdmin(token string) bool {
 	given := hashToken([]byte(token))
 	return subtle.ConstantTimeCompare(given[:], p.admin[:]) == 1
+}
+
+// AuthorizedAdmin says whether a request came with the administrator's token, for what is served beside the API. Guesses
+// count as those at the API do.
+func (p *Portal) AuthorizedAdmin(c *fiber.Ctx, token string) bool {
+	address := p.guard.Address(c)
+	if p.throttle.CheckAddress(address) != nil {
+		return false
+	}
+	if !p.isAdmin(token) {
+		p.throttle.FailedAddress(address)
+		return false
+	}
+	return true
 }
 
 // authenticate finds out who asks: by a bearer token, or else by the portal's session.
@@ -57,7 +71,7 @@ func (p *Portal) authenticateBearer(r *request, token, address string) error {
 		if err := p.throttle.CheckAddress(address); err != nil {
 			return err
 		}
-		if !p.AuthorizedAdmin(token) {
+		if !p.isAdmin(token) {
 			return unauthorized(r)
 		}
 		r.by = identity.Administrator()

@@ -170,7 +170,7 @@ func isLoopback(ip net.IP) bool { return ip != nil && ip.IsLoopback() }
 
 func (s *server) adminAuthorized(c *fiber.Ctx) bool {
 	token, ok := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
-	return ok && s.portal.AuthorizedAdmin(token)
+	return ok && s.portal.AuthorizedAdmin(c, token)
 }
 
 // registerProcessMetrics adds the figures of the ledger, the process and the build.

@@ -169,3 +169,28 @@ func TestMetricsGuard(t *testing.T) {
 	}
 	h.shutDown(t)
 }
+
+// TestMetricsGuessing: the administrator's token cannot be guessed here any faster than at the API.
+func TestMetricsGuessing(t *testing.T) {
+	h := startHub(t, []string{"m"}, nil)
+	ask := func(token string) int {
+		var ctx fasthttp.RequestCtx
+		var r fasthttp.Request
+		r.SetRequestURI("/metrics")
+		r.Header.Set("Authorization", "Bearer "+token)
+		ctx.Init(&r, &net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 1234}, nil)
+		h.server.app.Handler()(&ctx)
+		return ctx.Response.StatusCode()
+	}
+	admin := h.server.cfg.Admin.Token.Reveal()
+	if got := ask(admin); got != 200 {
+		t.Errorf("the right token gives %d", got)
+	}
+	for range 30 {
+		ask("guess")
+	}
+	if got := ask(admin); got != 401 {
+		t.Errorf("after 30 guesses the right token gives %d", got)
+	}
+	h.shutDown(t)
+}
