@@ -64,7 +64,7 @@ func (w *Web) catalogRoutes() []route {
 func (w *Web) showCatalog(v *visit) error {
 	q := catalog.Query{
 		Text: v.query("q"), Categories: v.queries("category"), Sellers: v.queries("seller"), Sort: catalog.Sort(v.query("sort")),
-		Lang: v.loc.Language(), Page: v.pageNumber(), PerPage: catalogPerPage,
+		Day: w.today().String(), Lang: v.loc.Language(), Page: v.pageNumber(), PerPage: catalogPerPage,
 	}
 	for _, t := range v.queries("type") {
 		q.Types = append(q.Types, catalog.Type(t))
@@ -85,7 +85,7 @@ func (w *Web) showCatalog(v *visit) error {
 	}
 	if !p.Filtered && q.Page == 1 {
 		for _, product := range products.All() {
-			if product.Recommended {
+			if product.Recommended && product.OnSale(q.Day) {
 				p.Recommended = append(p.Recommended, v.card(product))
 			}
 		}

@@ -48,6 +48,18 @@ func (f *fixture) subscriptionOf(tenantID, product string) subscription.Subscrip
 	return s
 }
 
+// TestNotOnSale: on the day before the LLM Hub is published nobody finds it or gets it, whatever they send.
+func TestNotOnSale(t *testing.T) {
+	f := newFixture(t, func(o *web.Options) {
+		o.Now = func() time.Time { return time.Date(2026, 1, 14, 12, 0, 0, 0, time.UTC) }
+	})
+	f.approve("D1", "owner.one")
+	b := f.signIn("D1", "owner.one")
+	b.get("/catalog").wants(t, http.StatusOK, "-llm-hub")
+	b.get("/catalog/llm-hub").wants(t, http.StatusOK, "the product is not on sale", "-/catalog/llm-hub/subscribe")
+	b.post("/catalog/llm-hub/subscribe").wants(t, http.StatusConflict, "the product is not on sale")
+}
+
 func TestDashboard(t *testing.T) {
 	f := newFixture(t)
 	tenant, _ := f.approve("D1", "owner.one")
