@@ -24,4 +24,4 @@ make --no-print-directory build
 cd e2e
 [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent
 npx tsc --project .
-node --test --test-reporter=tap
+node --test --test-reporter=tap --test-concurrency=2

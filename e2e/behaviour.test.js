@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Keyboard, Mouse } from './lib/hands.js';
-import { openSubscription, signIn } from './lib/people.js';
+import { approveProfile, openSubscription, signIn, signInOperator, submitProfile } from './lib/people.js';
 import { Stage } from './lib/stage.js';
 
 const stage = new Stage();
@@ -169,4 +169,18 @@ test('who signs out is out, Back included', async () => {
   await page.goBack();
   await page.waitForURL('**/login*');
   await visitor.leave();
+});
+
+test('markup that a customer types is text to everybody', async () => {
+  const hand = new Mouse(), company = '<b>Bold & Co</b> "><img src="//example.com/x" onerror="alert(1)">';
+  const customer = await stage.visitor(), operator = await stage.visitor();
+  await signIn(customer, stage.demo.customer('lars.petersen'));
+  await submitProfile(customer, hand, company);
+  await signInOperator(operator, stage.demo.operator);
+  await operator.page.getByRole('rowheader', { name: company }).waitFor();
+  await approveProfile(operator, hand, company);
+  await customer.goto('/organization');
+  await customer.page.getByRole('cell', { name: company }).waitFor();
+  await customer.leave();
+  await operator.leave();
 });

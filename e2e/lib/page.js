@@ -98,6 +98,9 @@ export class Visitor {
     ]);
   }
 
+  /** What has happened so far that a clean page does not do. */
+  get faults() { return [...this.#faults]; }
+
   /** Fails if anything has happened that a clean page does not do. */
   assertClean() {
     assert.deepEqual(this.#faults, [], 'the pages are not clean');
