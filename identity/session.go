@@ -84,6 +84,8 @@ type NewSession struct {
 	Kind             ActorKind
 	UserID, TenantID string
 	Agent            string
+	// VerifiedAt is when it began to be found out who it is; zero means now. A password that is set after it is another one.
+	VerifiedAt time.Time
 	// Token is the directory's, if there is one; the session ends with it at the latest.
 	Token     secret.Text
 	TokenEnds time.Time
@@ -130,6 +132,9 @@ func (s *Sessions) fresh(id string, n NewSession) Session {
 	v := Session{
 		ID: id, Kind: n.Kind, UserID: n.UserID, TenantID: n.TenantID, Agent: shorten(n.Agent, maxAgentRunes),
 		CreatedAt: now, EndsAt: now.Add(s.options.Absolute),
+	}
+	if !n.VerifiedAt.IsZero() {
+		v.CreatedAt = n.VerifiedAt.UTC().Truncate(time.Microsecond)
 	}
 	if n.Token.IsSet() {
 		v.Sealed = s.sealer.Seal(id, n.Token)

@@ -128,15 +128,39 @@ func (s *SignIn) admit(ctx context.Context, a Account, from Origin) (secret.Text
 
 // Operator begins a session for an operator. The error wraps ErrCredentials, or is a fault of kind TooMany.
 func (s *SignIn) Operator(ctx context.Context, name string, password secret.Text, from Origin) (secret.Text, Session, error) {
-	var account OperatorAccount
-	err := s.attempt("operator\x00"+foldOperatorName(name), from.Address, func() (failed bool, err error) {
-		account, err = s.Operators.Verify(ctx, name, password)
-		return errors.Is(err, ErrCredentials), err
-	})
+	began := s.Now()
+	account, err := s.verify(ctx, name, password, from)
 	if err != nil {
 		return secret.Text{}, Session{}, err
 	}
-	return s.begin(ctx, account.Actor(), from, NewSession{})
+	return s.begin(ctx, account.Actor(), from, NewSession{VerifiedAt: began})
+}
+
+// ChangePassword sets another password for an operator who knows the one in force, ends all sessions of the account and
+// begins a new one. The error wraps ErrCredentials, or is a fault of kind TooMany, or about the new password.
+func (s *SignIn) ChangePassword(ctx context.Context, a OperatorAccount, current, password secret.Text, from Origin) (secret.Text, Session, error) {
+	if _, err := s.verify(ctx, a.Name, current, from); err != nil {
+		return secret.Text{}, Session{}, err
+	}
+	a, err := s.Operators.SetPassword(ctx, a.Actor(), a.ID, password)
+	if err != nil {
+		return secret.Text{}, Session{}, err
+	}
+	cookie, session, err := s.begin(ctx, a.Actor(), from, NewSession{})
+	if err != nil {
+		return secret.Text{}, Session{}, err
+	}
+	_, err = s.OutAll(ctx, a.ID, session.ID)
+	return cookie, session, err
+}
+
+// verify returns the account of a name and its password, unless that was tried too often.
+func (s *SignIn) verify(ctx context.Context, name string, password secret.Text, from Origin) (account OperatorAccount, err error) {
+	err = s.attempt("operator\x00"+foldOperatorName(name), from.Address, func() (failed bool, err error) {
+		account, err = s.Operators.Verify(ctx, name, password)
+		return errors.Is(err, ErrCredentials), err
+	})
+	return account, err
 }
 
 // begin begins and audits a session of the actor, and revokes the tokens of those that had to make room.

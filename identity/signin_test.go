@@ -311,3 +311,59 @@ func TestPasscodesAreThrottled(t *testing.T) {
 		}
 	}
 }
+
+func TestOperatorChangesPassword(t *testing.T) {
+	f := newFixture(t)
+	a := f.operator("ada")
+	_, before, err := f.signIn.Operator(t.Context(), "ada", goodPassword, office)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newPassword, short := secret.New("a new password of some length"), secret.New("short")
+	for name, c := range map[string]struct{ current, password secret.Text }{"wrong": {short, newPassword}, "too short": {goodPassword, short}} {
+		if _, _, err := f.signIn.ChangePassword(t.Context(), a, c.current, c.password, office); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+		if live, err := f.sessions.Of(t.Context(), a.ID); err != nil || len(live) != 1 || live[0].ID != before.ID {
+			t.Errorf("%s leaves the sessions %+v, %v", name, live, err)
+		}
+	}
+	f.pass(time.Second)
+	_, after, err := f.signIn.ChangePassword(t.Context(), a, goodPassword, newPassword, office)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live, err := f.sessions.Of(t.Context(), a.ID); err != nil || len(live) != 1 || live[0].ID != after.ID {
+		t.Errorf("sessions %+v, %v", live, err)
+	}
+	if _, err := f.signIn.Who(t.Context(), after); err != nil {
+		t.Errorf("the new session: %v", err)
+	}
+	if _, err := f.signIn.Who(t.Context(), before); !errors.Is(err, &fault.Error{Kind: fault.NotFound}) {
+		t.Errorf("the former session: %v", err)
+	}
+	if _, _, err := f.signIn.Operator(t.Context(), "ada", goodPassword, office); !errors.Is(err, ErrCredentials) {
+		t.Errorf("the former password: %v", err)
+	}
+}
+
+// TestPasswordSetDuringSignIn: who signs in while the password is set may have given the former one.
+func TestPasswordSetDuringSignIn(t *testing.T) {
+	f := newFixture(t)
+	a := f.operator("ada")
+	f.signIn.Now = func() time.Time {
+		began := f.now()
+		f.pass(time.Second)
+		if _, err := f.operators.SetPassword(t.Context(), Administrator(), a.ID, goodPassword); err != nil {
+			t.Error(err)
+		}
+		return began
+	}
+	_, s, err := f.signIn.Operator(t.Context(), "ada", goodPassword, office)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.signIn.Who(t.Context(), s); !errors.Is(err, &fault.Error{Kind: fault.NotFound}) {
+		t.Errorf("the session holds: %v", err)
+	}
+}

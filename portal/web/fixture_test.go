@@ -85,6 +85,7 @@ type fixture struct {
 	store     *local.Store
 	directory *directory
 	options   web.Options
+	operators *identity.Operators
 	web       *web.Web
 	log       *lockedBuffer
 	source    store.Source
@@ -163,12 +164,12 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	o.Tenants = identity.NewTenants(d, o.Audit, now)
 	o.Users = identity.NewUsers(d, o.Audit, o.Tenants, now)
 	o.Profiles = identity.NewProfiles(d, o.Audit, o.Tenants, now)
-	o.Operators = identity.NewOperators(d, o.Audit, now)
+	f.operators = identity.NewOperators(d, o.Audit, now)
 	o.Tokens = identity.NewPersonalTokens(d, o.Audit, o.Users, o.Tenants, now)
 	o.Service = subscription.NewService(subscription.Options{Documents: d, Hasher: hasher, Gate: gate, Profiles: o.Profiles, Now: now})
 	o.TenantUsage = metering.NewTenants(d, o.Service.TenantOfKey, now)
 	o.SignIn = identity.NewSignIn(identity.SignInOptions{
-		Directory: f.directory, Tenants: o.Tenants, Users: o.Users, Sessions: o.Sessions, Operators: o.Operators,
+		Directory: f.directory, Tenants: o.Tenants, Users: o.Users, Sessions: o.Sessions, Operators: f.operators,
 		Throttle: identity.NewThrottle(now), Audit: o.Audit, CustomerRole: "te_admin", Now: now,
 	})
 	o.Guard = access.New(access.Options{
@@ -325,7 +326,7 @@ func (f *fixture) signIn(domain, user string) *browser {
 // operator returns a browser in which an operator has signed in.
 func (f *fixture) operator() *browser {
 	f.t.Helper()
-	_, err := f.options.Operators.Create(f.t.Context(), identity.Administrator(), "olga", secret.New(operatorPassword))
+	_, err := f.operators.Create(f.t.Context(), identity.Administrator(), "olga", secret.New(operatorPassword))
 	if err != nil && !strings.Contains(err.Error(), "name") {
 		f.t.Fatal(err)
 	}

@@ -71,28 +71,16 @@ func (w *Web) changeOperatorPassword(v *visit) error {
 	if v.value("password") != v.value("repeated") {
 		return w.answerOperatorAccount(v, fiber.StatusUnprocessableEntity, map[string]string{"repeated": v.t("opaccount.repeated.differs")})
 	}
-	name := v.Account.Name
-	if _, _, err := w.SignIn.Operator(v.ctx, name, secret.New(v.value("current")), v.origin()); err != nil {
-		if errors.Is(err, identity.ErrCredentials) {
-			return w.answerOperatorAccount(v, fiber.StatusUnprocessableEntity, map[string]string{"current": v.t("opaccount.current.wrong")})
-		}
-		return err
+	cookie, session, err := w.SignIn.ChangePassword(v.ctx, v.Account, secret.New(v.value("current")), secret.New(v.value("password")), v.origin())
+	if errors.Is(err, identity.ErrCredentials) {
+		return w.answerOperatorAccount(v, fiber.StatusUnprocessableEntity, map[string]string{"current": v.t("opaccount.current.wrong")})
 	}
-	password := secret.New(v.value("password"))
-	if _, err := w.Operators.SetPassword(v.ctx, v.Actor, v.Account.ID, password); err != nil {
+	if err != nil {
 		faults, shown := v.faults(err)
-		if !shown {
+		if !shown || faults["password"] == "" {
 			return err
 		}
 		return w.answerOperatorAccount(v, fiber.StatusUnprocessableEntity, faults)
-	}
-	// The new password ends every session that was begun with the old one: this browser gets a new one.
-	cookie, session, err := w.SignIn.Operator(v.ctx, name, password, v.origin())
-	if err != nil {
-		return err
-	}
-	if _, err := w.SignIn.OutAll(v.ctx, v.Account.ID, session.ID); err != nil {
-		return err
 	}
 	w.Guard.SignIn(v.c, cookie, session)
 	return v.redirect("/operator/account?done=password-changed")

@@ -137,3 +137,22 @@ func TestSignInLeadsNowhereElse(t *testing.T) {
 		t.Errorf("leads to %q", a.location())
 	}
 }
+
+func TestOperatorChangesPassword(t *testing.T) {
+	f := newFixture(t)
+	b, elsewhere := f.operator(), f.operator()
+	const path, password = "/operator/account/password", "another password of some length"
+	for _, c := range []struct{ current, password, repeated, want string }{
+		{"wrong", password, password, "current-error"}, {operatorPassword, "short", "short", "password-error"}, {operatorPassword, password, "x", "repeated-error"},
+	} {
+		b.post(path, "current", c.current, "password", c.password, "repeated", c.repeated).wants(t, http.StatusUnprocessableEntity, c.want)
+	}
+	elsewhere.get("/operator/account").wants(t, http.StatusOK)
+	if a := b.post(path, "current", operatorPassword, "password", password, "repeated", password); a.status != http.StatusSeeOther {
+		t.Errorf("%d %s", a.status, a.text)
+	}
+	b.get("/operator/account").wants(t, http.StatusOK)
+	if a := elsewhere.get("/operator/account"); a.status != http.StatusSeeOther {
+		t.Errorf("a session of the former password: %d", a.status)
+	}
+}

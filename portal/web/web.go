@@ -37,17 +37,16 @@ type Links struct {
 
 // Options is what the pages work with. All fields but Brand, Links and SignUps are required.
 type Options struct {
-	Guard     *access.Guard
-	SignIn    *identity.SignIn
-	Sessions  *identity.Sessions
-	Tenants   *identity.Tenants
-	Users     *identity.Users
-	Profiles  *identity.Profiles
-	Operators *identity.Operators
-	Tokens    *identity.PersonalTokens
-	Audit     *identity.Audit
-	Service   *subscription.Service
-	Ledger    store.Ledger
+	Guard    *access.Guard
+	SignIn   *identity.SignIn
+	Sessions *identity.Sessions
+	Tenants  *identity.Tenants
+	Users    *identity.Users
+	Profiles *identity.Profiles
+	Tokens   *identity.PersonalTokens
+	Audit    *identity.Audit
+	Service  *subscription.Service
+	Ledger   store.Ledger
 	// TenantUsage reports on all tenants.
 	TenantUsage *metering.Tenants
 	// Catalog, Models and Prices return what is in force; they are called once per request that needs them.
