@@ -45,7 +45,7 @@ func readKey(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// writePepper makes the file whole or not at all, and durable.
+// writeKey makes the file whole or not at all, and durable.
 func writeKey(dir, path string) error {
 	tmp, err := os.CreateTemp(dir, filepath.Base(path)+"-*") // made with mode 0600
 	if err != nil {

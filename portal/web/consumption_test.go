@@ -80,6 +80,7 @@ func TestConsumptionOfARange(t *testing.T) {
 	b.get(path+"?from=2026-11-01&to=2026-11-30").wants(t, http.StatusOK, `value="2026-11" selected`, `<details class="range">`)
 	b.get(path+"?from=2026-11-05&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "must not be before the first day", `value="2026-11-05"`)
 	b.get(path+"?from=1900-01-01&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "days of the first")
+	b.get(path+"?from=0001-01-01&to=0001-01-02").wants(t, http.StatusUnprocessableEntity, "must be a day", "-May 1001")
 	b.get(path+`?from="><i+id=x>&to=2026-11-02`).wants(t, http.StatusUnprocessableEntity, "must be a day", `-"><i id`)
 	b.get(path+".csv?from=2026-11-05&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "must not be before")
 }

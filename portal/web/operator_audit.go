@@ -36,7 +36,7 @@ var auditTemplate = newPage[auditPage]("operator-audit")
 // auditActions are the kinds of change that there are, as the domain names them.
 var auditActions = []string{
 	"profile.submit", "profile.withdraw", "profile.approve", "profile.reject", "tenant.create", "tenant.suspend", "tenant.resume",
-	"subscription.subscribe", "subscription.cancel", "key.create", "key.deactivate", "user.create", "user.rights", "session.begin",
+	"subscription.subscribe", "subscription.cancel", "key.create", "key.deactivate", "user.create", "user.update", "user.rights", "session.begin",
 	"operator.create", "operator.password", "operator.disable", "personal_token.create", "personal_token.revoke",
 }
 

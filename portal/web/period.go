@@ -46,6 +46,8 @@ func (w *Web) period(v *visit) (period, *fault.Error) {
 		return p, fault.New(fault.Invalid, "to", "must not be before the first day")
 	case asked.Last-asked.First >= maxPeriodDays:
 		return p, fault.New(fault.Invalid, "to", "must be within %d days of the first", maxPeriodDays)
+	case asked.First < 0: // before 1970: no list of months goes back so far
+		return p, fault.New(fault.Invalid, "from", "must be a day such as 2026-11-30")
 	}
 	return asked, nil
 }

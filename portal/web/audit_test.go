@@ -1,0 +1,41 @@
+package web
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// actionInSource finds the actions by which the domain audits its changes.
+var actionInSource = regexp.MustCompile(`(?:Action: |Action = |by, )"([a-z_]+\.[a-z_]+)"`)
+
+// Every kind of change that the domain audits can be chosen on the page, whose words the messages' own tests look after.
+func TestAuditKnowsEveryAction(t *testing.T) {
+	var used []string
+	for _, dir := range []string{"../../identity", "../../subscription"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			for _, m := range actionInSource.FindAllStringSubmatch(string(text), -1) {
+				used = append(used, m[1])
+			}
+		}
+	}
+	slices.Sort(used)
+	known := slices.Sorted(slices.Values(auditActions))
+	if used = slices.Compact(used); !slices.Equal(used, known) {
+		t.Errorf("the domain has %q,\nthe page %q", used, known)
+	}
+}
