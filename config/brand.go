@@ -86,6 +86,8 @@ func checkDeclaration(text string) string {
 		return name + " has characters that are not allowed in a value"
 	case strings.ContainsAny(bare, `'"`):
 		return name + " has a quote that is not closed"
+	case strings.Contains(bare, "/*"):
+		return name + " has a comment that is not closed"
 	case !balanced(bare):
 		return name + " has a parenthesis without its counterpart"
 	}

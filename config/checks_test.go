@@ -14,6 +14,7 @@ func FuzzBrand(f *testing.F) {
 	f.Add(`:root{--a:"/*"}/*"*/:root{--b:"*/"}`)
 	f.Add(":root{--a:u/**/rl(x)}")
 	f.Add(":root{--a:'\n/*';}*/}")
+	f.Add(":root{--A:0/*}")
 	token := regexp.MustCompile(`(?s)/\*.*?\*/|"[^"\n]*"|'[^'\n]*'`)
 	f.Fuzz(func(t *testing.T, css string) {
 		if checkBrand([]byte(css)) != nil {
