@@ -38,6 +38,7 @@ export class Demo {
   static async start() {
     const child = spawn(program, ['demo', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'] });
     const demo = new Demo(child);
+    process.once('exit', () => child.kill('SIGINT')); // a test run that is broken off leaves nothing behind
     const timer = setTimeout(() => child.kill('SIGKILL'), startTimeout);
     try {
       await new Promise((resolve, reject) => {
