@@ -24,7 +24,7 @@ func (b *portalBench) report(out io.Writer) {
 		r.row(out)
 	}
 	fmt.Fprintf(out, "\n%d of %d pages miss their target.\n\n", missed, len(b.results))
-	fmt.Fprintf(out, "Making the demo took %.0f s. The server held %.0f MB (resident) when it began to serve, %.0f MB a moment later and %.0f MB after all visits.\n",
+	fmt.Fprintf(out, "Making the demo took %.0f s. The server held %.0f MB (resident) when it began to serve, %.0f MB once it had come to rest and %.0f MB after all visits.\n",
 		b.made.Seconds(), float64(b.serving)/1e6, float64(b.idle)/1e6, float64(b.last)/1e6)
 }
 

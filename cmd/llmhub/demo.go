@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -92,6 +93,7 @@ func demo(ctx context.Context, env *environment, listen string, plan demoPlan) (
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
+	debug.FreeOSMemory() // to make a large demo takes more than to serve it
 	env.greet("http://"+ln.Addr().String(), cfg.Admin.Token, w)
 	return s.run(ctx, ln)
 }

@@ -43,8 +43,33 @@ func (s *server) furnish(ctx context.Context, plan demoPlan, p *progress) (demoW
 	if w.used, err = plan.use(ctx, s.store, time.Now(), p); err != nil {
 		return w, err
 	}
+	if err = s.awaitFold(ctx, p); err != nil {
+		return w, err
+	}
 	w.key, w.secret, err = s.service.CreateKey(ctx, actor, subscription.CreateKey{SubscriptionID: sub.ID, Name: "demo"})
 	return w, err
+}
+
+const (
+	// unfolded is how many batches may be missing in the stored sums when a demo begins to serve: reads add them.
+	unfolded  = 32
+	foldPause = 50 * time.Millisecond
+)
+
+// awaitFold waits until the ledger has folded what a large demo has written faster than that goes.
+func (s *server) awaitFold(ctx context.Context, p *progress) error {
+	for first := s.store.Stats().FoldLagBatches; ; {
+		lag := s.store.Stats().FoldLagBatches
+		if lag <= unfolded {
+			return nil
+		}
+		p.step("batches of usage added up", int(first-lag), int(first))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(foldPause):
+		}
+	}
 }
 
 // demoPeople lists who can sign in, as it is printed.
