@@ -169,7 +169,7 @@ func (w *Web) sendProductIcon(v *visit) error {
 		return errNoPage
 	}
 	v.c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; sandbox")
-	v.c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
+	v.c.Set(fiber.HeaderCacheControl, "private, max-age=3600") // a new visitor's cookie comes with it
 	v.c.Set(fiber.HeaderContentType, "image/svg+xml")
 	return v.c.Send(icon)
 }

@@ -330,6 +330,17 @@ func TestUnknownErrorsAreInternal(t *testing.T) {
 	}
 }
 
+// What gives a visitor a cookie is kept by the visitor's browser at most: others must not get the same one.
+func TestCookiesAreNotShared(t *testing.T) {
+	f := newFixture(t)
+	for path, want := range map[string]string{"/catalog/llm-hub/icon.svg": "private, max-age=3600", "/catalog": "no-store", "/none": "no-store"} {
+		a := f.browser().get(path)
+		if a.header.Get("Set-Cookie") == "" || a.header.Get("Cache-Control") != want {
+			t.Errorf("%s: %q with cookie %q", path, a.header.Get("Cache-Control"), a.header.Get("Set-Cookie"))
+		}
+	}
+}
+
 // The gates of buying hold for pages: a profile that is not approved, a suspended tenant, a user without the right.
 func TestBuyingIsGatedOnPages(t *testing.T) {
 	f := newFixture(t)

@@ -61,7 +61,7 @@ func (v *visit) newSignIn() signInPage {
 }
 
 func (w *Web) showSignIn(v *visit) error {
-	next := localPath(v.query("next"), "")
+	next := v.next()
 	if v.SignedIn() {
 		return v.redirect(afterSignIn(v.IsOperator(), next))
 	}
@@ -183,7 +183,7 @@ func (v *visit) newOperatorSignIn() operatorSignInPage {
 }
 
 func (w *Web) showOperatorSignIn(v *visit) error {
-	next := localPath(v.query("next"), "")
+	next := v.next()
 	if v.IsOperator() {
 		return v.redirect(afterSignIn(true, next))
 	}

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -135,6 +136,12 @@ func TestSignInLeadsNowhereElse(t *testing.T) {
 	a := f.browser().post("/login", "domain", "D1", "user", "owner.one", "password", passwordOf("owner.one"), "next", "/subscriptions?state=active")
 	if a.location() != "/subscriptions?state=active" {
 		t.Errorf("leads to %q", a.location())
+	}
+	for path, kept := range map[string]bool{"/catalog?q=" + strings.Repeat("x", 900): true, "/catalog?q=" + strings.Repeat("x", 1000): false} {
+		if page := f.browser().get("/login?next=" + url.QueryEscape(path)); strings.Contains(page.text, `name="next" value="`+path+`"`) != kept ||
+			strings.Contains(page.text, `name="next" value=""`) == kept {
+			t.Errorf("a path of %d bytes is kept whole: %t", len(path), !kept)
+		}
 	}
 }
 

@@ -42,6 +42,9 @@ func (v *visit) query(name string) string {
 	return s[:min(len(s), maxQueryBytes)]
 }
 
+// next returns where the URL says that a sign-in leads, whole or not at all: half a path leads elsewhere.
+func (v *visit) next() string { return localPath(strings.Clone(v.c.Query("next")), "") }
+
 // queries returns all values of a parameter of the URL.
 func (v *visit) queries(name string) []string {
 	var all []string
