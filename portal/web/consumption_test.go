@@ -85,6 +85,19 @@ func TestConsumptionOfARange(t *testing.T) {
 	b.get(path+".csv?from=2026-11-05&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "must not be before")
 }
 
+// TestConsumptionWithoutPrice: what has no price costs nobody knows how much, which is not nothing.
+func TestConsumptionWithoutPrice(t *testing.T) {
+	f := newFixture(t, inNovember)
+	sub := f.subscribe("D1", "owner.one")
+	key := f.key(sub, "chat").ID
+	f.commit(use(key, "m2", on(2), 10, 1))
+	b := f.signIn("D1", "owner.one")
+	path := "/subscriptions/" + sub + "/consumption"
+	b.get(path).wants(t, http.StatusOK, `<p class="value">–</p>`, "-€0.00")
+	f.commit(use(key, "m1", on(2), 1_000_000, 0))
+	b.get(path).wants(t, http.StatusOK, `<p class="value">€0.40</p>`)
+}
+
 func TestConsumptionAsAFile(t *testing.T) {
 	f := newFixture(t, inNovember)
 	sub := f.subscribe("D1", "owner.one")

@@ -34,6 +34,14 @@ func figuresOf(f metering.Figures) usageFigures {
 	return usageFigures{f.Requests, t.Input, t.CachedInput, t.Output, t.Reasoning, t.Total(), f.Amount.String(), !f.Priced}
 }
 
+// Charge is the amount as pages show it: that of what has no price at all is not known.
+func (f usageFigures) Charge() string {
+	if f.Incomplete && f.Amount == "0.00" {
+		return unknown
+	}
+	return f.Amount
+}
+
 type tenantUsageRow struct {
 	Href, ID, Name, Domain string
 	Figures                usageFigures
