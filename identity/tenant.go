@@ -165,8 +165,8 @@ func (t *Tenants) Find(ctx context.Context, by Actor, text string) ([]Tenant, er
 	return found, nil
 }
 
-// Suspend refuses all keys of a tenant and all changes by its users, who can still sign in and read. Only operators may.
-// The customer sees the reason.
+// Suspend refuses all keys of a tenant and all changes by its users, who can still sign in, read, and end what they have:
+// keys, subscriptions, tokens and sessions. Only operators may. The customer sees the reason.
 func (t *Tenants) Suspend(ctx context.Context, by Actor, id, reason string) (Tenant, error) {
 	if err := by.RequireOperator(); err != nil {
 		return Tenant{}, err

@@ -19,11 +19,8 @@ import (
 	"llmhub/portal/web"
 )
 
-// chatTimeout bounds a chat of the playground without JavaScript, maxChatBytes its answer.
-const (
-	chatTimeout  = 15 * time.Second
-	maxChatBytes = 1 << 20
-)
+// maxChatBytes bounds the answer to a chat of the playground without JavaScript.
+const maxChatBytes = 1 << 20
 
 // publicURL is what the server is reached by.
 func (s *server) publicURL() *url.URL {
@@ -125,10 +122,9 @@ func (s *server) upstreamHealth() []gateway.Upstream {
 	return list
 }
 
-// chat sends a prompt to this server as any application would, so that it is authenticated, limited and metered alike.
+// chat sends a prompt to this server as any application would, so that it is authenticated, limited and metered alike. The
+// page bounds how long that may take.
 func (s *server) chat(ctx context.Context, key, model, prompt string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, chatTimeout)
-	defer cancel()
 	body, err := json.Marshal(map[string]any{"model": model, "messages": []map[string]string{{"role": "user", "content": prompt}}})
 	if err != nil {
 		return "", err

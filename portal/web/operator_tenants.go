@@ -190,12 +190,8 @@ func (w *Web) showAllSubscriptions(v *visit) error {
 func (v *visit) operatorSubscriptionRows(rows []subscription.SubscriptionRow) []operatorSubscriptionRow {
 	list := make([]operatorSubscriptionRow, len(rows))
 	for i, s := range rows {
-		name := s.ProductName
-		if name == "" {
-			name = s.ProductID
-		}
 		list[i] = operatorSubscriptionRow{
-			ID: s.ID, Product: name, Tenant: s.TenantName, TenantHref: "/operator/tenants/" + s.TenantID, Class: "good",
+			ID: s.ID, Product: v.web.productName(s.Subscription), Tenant: s.TenantName, TenantHref: "/operator/tenants/" + s.TenantID, Class: "good",
 			State: v.t("opsubs.state." + string(s.State)), CreatedAt: s.CreatedAt, CancelledAt: s.CancelledAt, CancelledBy: s.CancelledBy,
 			CancelReason: s.CancelReason, ActiveKeys: s.Keys.Active, Keys: s.Keys.All(),
 		}
@@ -236,14 +232,10 @@ func (w *Web) answerOperatorCancel(v *visit, status int, reason, problem string)
 	if err != nil {
 		return err
 	}
-	name := s.ProductName
-	if name == "" {
-		name = s.ProductID
-	}
 	return operatorCancelTemplate.render(v, status, frame{
 		Title: v.t("opcancel.title"), Current: "/operator/subscriptions", Narrow: true,
 		Crumbs: []link{{"/operator/subscriptions", v.t("opsubs.title")}, {"", v.t("opcancel.title")}},
-	}, operatorCancelPage{ID: s.ID, Product: name, Tenant: tenant.Name, Reason: reason, Fault: problem, Keys: keys.Counts.Active})
+	}, operatorCancelPage{ID: s.ID, Product: w.productName(s), Tenant: tenant.Name, Reason: reason, Fault: problem, Keys: keys.Counts.Active})
 }
 
 func (w *Web) operatorCancel(v *visit) error {
