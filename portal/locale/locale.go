@@ -72,16 +72,6 @@ func (c *Catalog) Match(accept string) string {
 	return Languages[i]
 }
 
-// Spoken says whether a language is one of Languages.
-func Spoken(lang string) bool {
-	for _, l := range Languages {
-		if l == lang {
-			return true
-		}
-	}
-	return false
-}
-
 // Localizer writes in one language. It may be used concurrently.
 type Localizer struct {
 	lang     string
