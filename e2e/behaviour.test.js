@@ -44,7 +44,7 @@ test('a filter is in the address, keeps the focus and is announced', async () =>
   await page.waitForURL((url) => !url.searchParams.has('type'));
   await page.goBack();
   await page.waitForURL((url) => url.searchParams.get('type') === 'llm');
-  await page.getByText('1 product', { exact: true }).waitFor();
+  await page.getByRole('main').getByText('1 product', { exact: true }).waitFor();
   assert.equal(await box.isChecked(), true, 'Back brings the filter back');
   await page.goBack();
   await page.waitForURL((url) => !url.searchParams.has('type'));

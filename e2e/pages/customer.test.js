@@ -54,6 +54,16 @@ stage.looks('pages of a customer', async (visitor) => {
   ];
 });
 
+stage.looks('pages of a customer with a personal token', async (visitor) => {
+  const { page } = visitor;
+  await signIn(visitor, stage.demo.customer('jana.weber'));
+  visitor.answerDialogs('beforeunload', 'accept');
+  await visitor.goto('/account');
+  await shown(page, 'kept');
+  await visitor.goto('/account');
+  return [{ name: 'token-revoke', path: await pathOf(page.getByRole('link', { name: /^Revoke kept/ })) }];
+});
+
 stage.looks('pages of a new customer', async (visitor) => {
   await signIn(visitor, stage.demo.customer('lars.petersen'));
   visitor.expectAnswer(422, '/organization');
