@@ -20,6 +20,9 @@ const (
 	maxPersonalTokens = 10
 	// maxPersonalTokenDays bounds how long one can be used.
 	maxPersonalTokenDays = 365
+	// personalTokenAbsence is how long after the last sign-in of its user a token is good. The directory tells only then that
+	// somebody has left or lost a role.
+	personalTokenAbsence = 90 * 24 * time.Hour
 
 	personalTokenForm secret.TokenForm = "lhp_"
 )
@@ -159,7 +162,8 @@ func (p *PersonalTokens) audited(by Actor, action string, before *PersonalToken,
 	return p.entry(by, Change{TenantID: after.TenantID, Action: action, ObjectID: after.ID, ObjectName: after.Name}, from, after)
 }
 
-// Authenticate returns who acts with a token, with the rights that its user has now. The error wraps ErrPersonalToken.
+// Authenticate returns who acts with a token, with the rights that its user has now. The error wraps ErrPersonalToken, also
+// where the user has not signed in for 90 days.
 func (p *PersonalTokens) Authenticate(ctx context.Context, text string) (Actor, error) {
 	b := []byte(text)
 	if !personalTokenForm.WellFormed(b) {
@@ -176,6 +180,9 @@ func (p *PersonalTokens) Authenticate(ctx context.Context, text string) (Actor, 
 	user, err := p.users.Get(ctx, r.Value.UserID)
 	if err != nil {
 		return Actor{}, err
+	}
+	if p.now().Sub(user.LastSignInAt) > personalTokenAbsence {
+		return Actor{}, ErrPersonalToken
 	}
 	tenant, err := p.tenants.Get(ctx, user.TenantID)
 	if err != nil {

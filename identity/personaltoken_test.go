@@ -123,6 +123,23 @@ func TestPersonalTokenExpires(t *testing.T) {
 	}
 }
 
+// A token does not outlive its user by long: who has left the directory cannot sign in any more.
+func TestPersonalTokenOfAbsentUser(t *testing.T) {
+	f := newFixture(t)
+	f.enrolled("OTC-1", "owner", true)
+	ann, _ := f.enrolled("OTC-1", "ann", false, TenantAdministrator)
+	_, text, err := f.tokens.Create(t.Context(), f.actor(ann), "ci", f.now().AddDate(0, 0, 300))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.pass(personalTokenAbsence)
+	f.acts(text.Reveal(), true)
+	f.pass(time.Second)
+	f.acts(text.Reveal(), false)
+	f.enrolled("OTC-1", "ann", false, TenantAdministrator) // signs in again
+	f.acts(text.Reveal(), true)
+}
+
 func TestPersonalTokensAreBounded(t *testing.T) {
 	f := newFixture(t)
 	ann, tenant := f.enrolled("OTC-1", "ann", true)
