@@ -62,3 +62,19 @@ func TestReloadSaysWhatTakesARestart(t *testing.T) {
 		}
 	}
 }
+
+// TestStartWarnsOfABrandThatIsHardToRead starts with texts on buttons that are too pale in one theme.
+func TestStartWarnsOfABrandThatIsHardToRead(t *testing.T) {
+	cfg := config.Default()
+	cfg.Data, cfg.FreeSpaceFloorBytes, cfg.Admin.Token = t.TempDir(), 0, secret.New("test-admin-token")
+	cfg.Portal.BrandCSS = []byte(":root { --brand: light-dark(#777, #55c5cc); --on-brand: light-dark(#fff, #06262a); }")
+	var log bytes.Buffer
+	s, err := newServer(t.Context(), &cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if got := log.String(); strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, "contrast of 4.47 in the light theme") {
+		t.Errorf("log: %s", got)
+	}
+}

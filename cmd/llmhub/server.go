@@ -83,6 +83,9 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 			s.close()
 		}
 	}()
+	for _, warning := range cfg.Portal.Warnings() {
+		log.Warn(warning)
+	}
 	s.store, err = local.Open(cfg.Data, o)
 	if err != nil {
 		return nil, err
