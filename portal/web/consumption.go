@@ -153,7 +153,7 @@ func (v *visit) rangeForm(c *consumed) rangeForm {
 		f.Hidden = []choice{{Value: "by", Text: string(c.by)}}
 	}
 	if c.wrong != nil {
-		f.Fault, f.From, f.To = v.say(c.wrong), v.query("from"), v.query("to")
+		f.Fault, f.From, f.To = v.periodFault(c.wrong), v.query("from"), v.query("to")
 	}
 	return f
 }

@@ -61,7 +61,7 @@ func TestConsumptionOfAMonth(t *testing.T) {
 		t.Errorf("the table of the chart has %d days", len(rows))
 	}
 	b.get(path+"?by=model").wants(t, http.StatusOK, "2 Nov 2026: 1,500,000\nm1: 1,500,000", `consumption.csv?by=model"`, `name="by" value="model"`)
-	b.get(path+"?month=2026-10").wants(t, http.StatusOK, ">9,000,000<", `value="2026-10" selected`, "Nothing was used: September")
+	b.get(path+"?month=2026-10").wants(t, http.StatusOK, ">9,000,000<", `value="2026-10" selected`, "September: nothing was used")
 	b.get(path+"?month=2027-10").wants(t, http.StatusOK, `value="2026-11" selected`)
 	b.get(path+"?month=nonsense").wants(t, http.StatusOK, `value="2026-11" selected`)
 	b.lang = "de"
@@ -82,7 +82,7 @@ func TestConsumptionOfARange(t *testing.T) {
 	b.get(path+"?from=1900-01-01&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "days of the first")
 	b.get(path+"?from=0001-01-01&to=0001-01-02").wants(t, http.StatusUnprocessableEntity, "must be a day", "-May 1001")
 	b.get(path+`?from="><i+id=x>&to=2026-11-02`).wants(t, http.StatusUnprocessableEntity, "must be a day", `-"><i id`)
-	b.get(path+".csv?from=2026-11-05&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "must not be before")
+	b.get(path+".csv?from=2026-11-05&to=2026-11-02").wants(t, http.StatusUnprocessableEntity, "Must not be before")
 }
 
 // TestConsumptionWithoutPrice: what has no price costs nobody knows how much, which is not nothing.

@@ -27,7 +27,7 @@ func (w *Web) showDocument(v *visit) error {
 		return documentTemplate.render(v, fiber.StatusOK, frame{
 			Title: title, Current: "/catalog", Narrow: true,
 			Crumbs: []link{{"/catalog", v.t("catalog.title")}, {"/catalog/" + p.ID, p.Name}, {"", title}},
-		}, documentPage{title, d.Version, d.Date, d.Digest, markdown(documentText, d.Content.In(v.loc.Language()))})
+		}, documentPage{title, d.Version, v.day(d.Date), d.Digest, markdown(documentText, d.Content.In(v.loc.Language()))})
 	}
 	return errNoPage
 }

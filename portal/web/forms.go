@@ -26,7 +26,7 @@ func (f field) DescribedBy() string {
 func summary(faults map[string]string, fields ...field) []link {
 	var list []link
 	if whole := faults[""]; whole != "" {
-		list = append(list, link{"", whole})
+		list = append(list, link{"", sentence(whole)})
 	}
 	for _, f := range fields {
 		if f.Error != "" {

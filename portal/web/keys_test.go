@@ -152,7 +152,7 @@ func TestWhoMakesKeys(t *testing.T) {
 	b.get(path).wants(t, http.StatusOK, "-/keys/new", "/cancel", "Your organization is suspended")
 	b.get(path+"/keys/new").wants(t, http.StatusOK, "disabled>")
 	a := b.send(path+"/keys/new", url.Values{"form_token": {token}, "name": {"x"}})
-	a.wants(t, http.StatusUnprocessableEntity, "the tenant is suspended", "-"+subscription.Prefix)
+	a.wants(t, http.StatusUnprocessableEntity, "The tenant is suspended", "-"+subscription.Prefix)
 }
 
 func TestKeyList(t *testing.T) {

@@ -108,5 +108,5 @@ func (v *visit) periodFault(f *fault.Error) string {
 	if f == nil {
 		return ""
 	}
-	return v.t("keys.period."+f.Field) + ": " + v.say(f)
+	return v.t("keys.period."+f.Field) + ": " + v.phrase(f)
 }

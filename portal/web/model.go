@@ -9,8 +9,9 @@ import (
 type modelPrice struct {
 	Name, Display, Kind, Context, MaxOutput, Location, Country, Host string
 	Licence, LicenceURL                                              string
-	Input, Cached, Output                                            string
-	Priced                                                           bool
+	// Cached is empty if input from the cache costs as much as other input.
+	Input, Cached, Output string
+	Priced                bool
 	// State says until when the model is offered, Class how that looks.
 	State, Class string
 	// ID is that of the element which holds the name.
@@ -46,7 +47,10 @@ func (w *Web) modelPrice(v *visit, m gateway.Model) modelPrice {
 	}
 	if price, priced := w.Prices().At(m.Name, w.today()); priced {
 		money := func(a metering.Amount) string { return v.loc.Price(a.String(), w.Currency) }
-		row.Input, row.Cached, row.Output, row.Priced = money(price.InputPerMillion), money(price.CachedInput()), money(price.OutputPerMillion), true
+		row.Input, row.Output, row.Priced = money(price.InputPerMillion), money(price.OutputPerMillion), true
+		if cached := price.CachedInput(); cached != price.InputPerMillion {
+			row.Cached = money(cached)
+		}
 	}
 	return row
 }

@@ -25,13 +25,13 @@ func TestModels(t *testing.T) {
 		}
 	})
 	b := f.browser()
-	b.get("/models").wants(t, http.StatusOK, "4 models", "128,000 tokens of context", "8,192 tokens of answer", "Germany, EU", "Run by the operator", "Run by a third party",
+	b.get("/models").wants(t, http.StatusOK, "4 models", "Context 128,000", "Answer max. 8,192", "Germany, EU", "Run by the operator", "Run by a third party",
 		`href="https://example.com/apache"`, "€0.40", "€1.60", "No price set", "Until ", "Ended ", "Model &lt;b&gt;One", `data-copy="#model-m1"`,
 		"http://hub.example/v1/chat/completions", "http://hub.example/v1/embeddings", "-rm -rf /&#34;", "&#34;model&#34;: &#34;MODEL&#34;")
 	b.get("/models?kind=embedding").wants(t, http.StatusOK, "2 models", "-128,000", "-/v1/chat/completions")
 	b.get("/models?kind=nonsense").wants(t, http.StatusOK, "4 models")
 	b.lang = "de"
-	b.get("/models?kind=chat").wants(t, http.StatusOK, "1 Modell", "128.000 Tokens Kontext", "0,40 €")
+	b.get("/models?kind=chat").wants(t, http.StatusOK, "1 Modell", "Kontext 128.000", "0,40 €")
 }
 
 func TestModelsWithoutAny(t *testing.T) {

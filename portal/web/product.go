@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html/template"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -81,7 +82,7 @@ func (w *Web) answerProduct(v *visit, status int, p catalog.Product, faults map[
 		}
 	}
 	for _, d := range p.Documents {
-		page.Documents = append(page.Documents, documentLink{documentPath(p, d), d.Title.In(lang), d.Version, d.Date})
+		page.Documents = append(page.Documents, documentLink{documentPath(p, d), d.Title.In(lang), d.Version, v.day(d.Date)})
 	}
 	if p.LLM != nil {
 		page.DocumentationURL = p.LLM.DocumentationURL
@@ -105,6 +106,15 @@ func (w *Web) answerProduct(v *visit, status int, p catalog.Product, faults map[
 // filledIn puts this gateway's address in the place that sellers leave for it in their texts.
 func (w *Web) filledIn(text string) string {
 	return strings.ReplaceAll(text, "https://HOST", w.PublicURL.String())
+}
+
+// day returns a date such as 2026-01-31 as the visitor's language writes it.
+func (v *visit) day(date string) string {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return date
+	}
+	return v.loc.ShortDate(t)
 }
 
 func documentPath(p catalog.Product, d catalog.Document) string {
@@ -151,7 +161,7 @@ func (w *Web) purchase(v *visit, p catalog.Product, faults map[string]string) (p
 	}
 	b.Consents = v.consentBoxes(p)
 	for _, text := range faults {
-		b.Problems = append(b.Problems, link{"", text})
+		b.Problems = append(b.Problems, link{"", sentence(text)})
 	}
 	return b, nil
 }

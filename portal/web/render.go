@@ -107,6 +107,7 @@ func (w *Web) functions(l *locale.Localizer) template.FuncMap {
 		"asset":     w.assets.url,
 		"markdown":  markdown,
 		"lang":      l.Language,
+		"sentence":  sentence,
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -91,8 +93,24 @@ func (v *visit) redirect(path string) error {
 // t returns a message in the visitor's language.
 func (v *visit) t(key string, args ...any) string { return v.loc.T(key, args...) }
 
-// say returns the text of an error of the domain in the visitor's language.
-func (v *visit) say(e *fault.Error) string { return v.loc.Fault(e.Format, e.Message, e.Args) }
+// phrase returns the text of an error of the domain in the visitor's language, to stand behind the name of a field.
+func (v *visit) phrase(e *fault.Error) string { return v.loc.Fault(e.Format, e.Message, e.Args) }
+
+// say returns the text of an error of the domain in the visitor's language, to stand alone.
+func (v *visit) say(e *fault.Error) string { return sentence(v.phrase(e)) }
+
+// sentence gives a text that begins in lower case and has no full stop, as errors do, both.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if text == "" {
+		return ""
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.ContainsAny(text[len(text)-1:], ".!?:") {
+		return text
+	}
+	return text + "."
+}
 
 // sayFault returns the text of an error of the domain, or the error if it is none.
 func (v *visit) sayFault(err error) (string, error) {
@@ -116,7 +134,7 @@ func (v *visit) faults(err error) (map[string]string, bool) {
 	byField := make(map[string]string, len(many))
 	for _, f := range many {
 		if _, first := byField[f.Field]; !first {
-			byField[f.Field] = v.say(f)
+			byField[f.Field] = v.phrase(f)
 		}
 	}
 	return byField, true
