@@ -56,8 +56,8 @@ func TestNotOnSale(t *testing.T) {
 	f.approve("D1", "owner.one")
 	b := f.signIn("D1", "owner.one")
 	b.get("/catalog").wants(t, http.StatusOK, "-llm-hub")
-	b.get("/catalog/llm-hub").wants(t, http.StatusOK, "the product is not on sale", "-/catalog/llm-hub/subscribe")
-	b.post("/catalog/llm-hub/subscribe").wants(t, http.StatusConflict, "the product is not on sale")
+	b.get("/catalog/llm-hub").wants(t, http.StatusOK, "The product is not on sale", "-/catalog/llm-hub/subscribe")
+	b.post("/catalog/llm-hub/subscribe").wants(t, http.StatusConflict, "The product is not on sale")
 }
 
 func TestDashboard(t *testing.T) {
