@@ -115,7 +115,11 @@ func (v *visit) completeCustomer(f *frame) error {
 // banner says what keeps the tenant from buying, if anything does.
 func (v *visit) banner(p identity.Profile) *banner {
 	if v.Tenant.State == identity.TenantSuspended {
-		return &banner{Text: v.t("banner.suspended")}
+		b := &banner{Text: v.t("banner.suspended")}
+		if reason := v.Tenant.SuspendReason; reason != "" {
+			b.Text += " " + v.t("banner.suspended.reason", "Reason", reason)
+		}
+		return b
 	}
 	b := &banner{Href: "/organization", Action: v.t("banner.organization")}
 	switch p.State() {

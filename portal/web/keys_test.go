@@ -149,7 +149,7 @@ func TestWhoMakesKeys(t *testing.T) {
 	if _, err := f.options.Tenants.Suspend(t.Context(), identity.Administrator(), f.tenantID("D1", "owner.one"), "unpaid"); err != nil {
 		t.Fatal(err)
 	}
-	b.get(path).wants(t, http.StatusOK, "-/keys/new", "/cancel", "Your organization is suspended")
+	b.get(path).wants(t, http.StatusOK, "-/keys/new", "/cancel", "Your organization is suspended", "Reason: unpaid")
 	b.get(path+"/keys/new").wants(t, http.StatusOK, "disabled>")
 	a := b.send(path+"/keys/new", url.Values{"form_token": {token}, "name": {"x"}})
 	a.wants(t, http.StatusUnprocessableEntity, "The tenant is suspended", "-"+subscription.Prefix)
