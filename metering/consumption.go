@@ -3,6 +3,7 @@ package metering
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -89,23 +90,33 @@ type Consumption struct {
 	Keys, Models []Share
 }
 
-// Consume returns the consumption of keys. Each day's tokens are charged at that day's prices, and amounts are added
+// Consume returns the consumption of keys. It calls l from two goroutines. Each day's tokens are charged at that day's prices, and amounts are added
 // exactly. Days that are over are asked for apart from the current one, so that a Cache in l can answer for them.
 func Consume(ctx context.Context, l Usage, prices PriceList, q ConsumptionQuery) (Consumption, error) {
 	c := &consumer{ctx: ctx, usage: l, prices: prices, q: q, keys: map[string]*Figures{}, models: map[string]*Figures{}}
 	c.out.Total.Priced, c.out.Before.Priced = true, true
-	for _, step := range []func() error{c.readOver, c.readOn, c.readBefore} {
+	// What the range is compared with is read beside the range itself: for many keys both are long reads.
+	before := make(chan error, 1)
+	go func() { before <- c.readBefore() }()
+	if err := errors.Join(c.readRange(), <-before); err != nil {
+		return Consumption{}, err
+	}
+	return c.out, nil
+}
+
+// readRange reads all but what the range is compared with.
+func (c *consumer) readRange() error {
+	for _, step := range []func() error{c.readOver, c.readOn} {
 		if err := step(); err != nil {
-			return Consumption{}, err
+			return err
 		}
 	}
 	total := c.out.Total.Tokens.Total()
 	c.out.Keys, c.out.Models = shares(c.keys, total), shares(c.models, total)
-	err := c.chart()
-	return c.out, err
+	return c.chart()
 }
 
-// consumer gathers a Consumption.
+// consumer gathers a Consumption. readBefore and readRange go on at the same time and write to different fields.
 type consumer struct {
 	ctx          context.Context
 	usage        Usage
