@@ -19,6 +19,9 @@ const (
 	tenantsKept    = 30 * time.Second
 	tenantsShown   = 5 * time.Minute
 	tenantsTimeout = time.Minute
+	// tenantsRecent is how many months KeepRecent reads, tenantsEvery how often: sooner than a report is too old to be shown.
+	tenantsRecent = 13
+	tenantsEvery  = 4 * time.Minute
 	// maxTenantMonths bounds the months whose reports are held; one has a row of about 150 bytes for each tenant.
 	maxTenantMonths = 36
 )
@@ -106,6 +109,24 @@ func (t *Tenants) Now(ctx context.Context, m store.Month, prices PriceList) (Ten
 		return r, err
 	}
 	return t.readAnew(ctx, h, m, prices)
+}
+
+// KeepRecent reads the reports of a year and keeps them at hand, so that nobody waits for them, until ctx ends. What fails is
+// read again by whoever asks.
+func (t *Tenants) KeepRecent(ctx context.Context, today func() store.Day, prices func() PriceList) {
+	tick := time.NewTicker(tenantsEvery)
+	defer tick.Stop()
+	for {
+		current := today().Month()
+		for m := current; m > current-tenantsRecent && ctx.Err() == nil; m-- {
+			_, _ = t.Now(ctx, m, prices())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // month returns the place of a month's report.

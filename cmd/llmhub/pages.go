@@ -44,11 +44,12 @@ func (s *server) makePages() (err error) {
 		return fmt.Errorf("catalog: %w", err)
 	}
 	s.catalog.Store(products)
+	s.tenantUsage = metering.NewTenants(s.store, s.service.TenantOfKey, time.Now)
 	p, portal, iam := &s.people, s.cfg.Portal, s.cfg.IAM
 	s.web, err = web.New(web.Options{
 		Guard: p.guard, SignIn: p.signIn, Sessions: p.sessions, Tenants: p.tenants, Users: p.users, Profiles: p.profiles,
 		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store,
-		TenantUsage: metering.NewTenants(s.store, s.service.TenantOfKey, time.Now),
+		TenantUsage: s.tenantUsage,
 		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
 		Prices:          func() metering.PriceList { return *s.prices.Load() },
 		CustomersSignIn: p.customersSignIn, OperatorsElsewhere: portal.AdminListen != "",

@@ -7,6 +7,7 @@ import (
 
 	"llmhub/identity"
 	"llmhub/identity/iam"
+	"llmhub/metering"
 	"llmhub/portal/access"
 	"llmhub/secret"
 	"llmhub/store"
@@ -68,23 +69,28 @@ func (s *server) peopleOn(d store.Documents, now func() time.Time) (p people, er
 	return p, nil
 }
 
-// startSweep removes sessions that are over from time to time, until close.
-func (s *server) startSweep(ctx context.Context) {
-	ctx, s.stopSweep = context.WithCancel(context.WithoutCancel(ctx))
-	s.sweepDone = make(chan struct{})
-	go func() {
-		defer close(s.sweepDone)
-		tick := time.NewTicker(sweepEvery)
-		defer tick.Stop()
-		for {
-			if err := s.people.signIn.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				s.log.Warn("removing sessions that are over", "err", err)
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
+// startBackground starts what goes on by itself until close.
+func (s *server) startBackground(ctx context.Context) {
+	ctx, s.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
+	s.background.Go(func() { s.sweepSessions(ctx) })
+	s.background.Go(func() {
+		today := func() store.Day { return store.DayOf(time.Now(), s.cfg.Billing.TimeZone) }
+		s.tenantUsage.KeepRecent(ctx, today, func() metering.PriceList { return *s.prices.Load() })
+	})
+}
+
+// sweepSessions removes sessions that are over from time to time, until ctx ends.
+func (s *server) sweepSessions(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := s.people.signIn.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Warn("removing sessions that are over", "err", err)
 		}
-	}()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -45,19 +45,22 @@ type server struct {
 	proxy    *proxy.Proxy
 	portal   *portal.Portal
 	web      *web.Web
-	app      *fiber.App
-	registry *prometheus.Registry
-	prices   atomic.Pointer[metering.PriceList]
-	models   atomic.Pointer[[]gateway.Model]
-	catalog  atomic.Pointer[catalog.Catalog]
+	// tenantUsage is the operators' report on all tenants.
+	tenantUsage *metering.Tenants
+	app         *fiber.App
+	registry    *prometheus.Registry
+	prices      atomic.Pointer[metering.PriceList]
+	models      atomic.Pointer[[]gateway.Model]
+	catalog     atomic.Pointer[catalog.Catalog]
 
 	routesMu sync.Mutex
 	clients  map[string]upstreamClient // by name
 
-	stopGate  context.CancelFunc
-	gateDone  chan error
-	stopSweep context.CancelFunc
-	sweepDone chan struct{}
+	stopGate context.CancelFunc
+	gateDone chan error
+
+	stopBackground context.CancelFunc
+	background     sync.WaitGroup
 }
 
 // upstreamClient is a client and the configuration it was made from.
@@ -273,7 +276,7 @@ func (s *server) run(ctx context.Context, ln net.Listener) error {
 	if err != nil {
 		return errors.Join(err, ln.Close(), s.close())
 	}
-	s.startSweep(ctx)
+	s.startBackground(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.app.Listener(ln) }()
 	s.log.Info("listening", "address", ln.Addr().String())
@@ -318,9 +321,9 @@ func (s *server) stopServing(ctx context.Context) {
 // close stops the parts that were started, in reverse order.
 func (s *server) close() error {
 	var errs []error
-	if s.stopSweep != nil {
-		s.stopSweep()
-		<-s.sweepDone
+	if s.stopBackground != nil {
+		s.stopBackground()
+		s.background.Wait()
 	}
 	if s.stopGate != nil {
 		s.stopGate()
