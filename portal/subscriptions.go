@@ -18,14 +18,14 @@ type subscriptionView struct {
 	ProductName    string `json:"product_name,omitempty"`
 	ProductVersion string `json:"product_version,omitempty"`
 	// Models is empty where all models are granted.
-	Models       []string               `json:"models" doc:"Those that may be used; none means all."`
-	State        string                 `json:"state" enum:"active,cancelled"`
-	Consents     []subscription.Consent `json:"consents" doc:"What was accepted; none where an operator subscribed."`
-	CreatedAt    time.Time              `json:"created_at"`
-	CreatedBy    string                 `json:"created_by,omitempty"`
-	CancelledAt  *time.Time             `json:"cancelled_at,omitempty"`
-	CancelledBy  string                 `json:"cancelled_by,omitempty"`
-	CancelReason string                 `json:"cancel_reason,omitempty"`
+	Models       []string           `json:"models" doc:"Those that may be used; none means all."`
+	State        string             `json:"state" enum:"active,cancelled"`
+	Consents     []identity.Consent `json:"consents" doc:"What was accepted; none where an operator subscribed."`
+	CreatedAt    time.Time          `json:"created_at"`
+	CreatedBy    string             `json:"created_by,omitempty"`
+	CancelledAt  *time.Time         `json:"cancelled_at,omitempty"`
+	CancelledBy  string             `json:"cancelled_by,omitempty"`
+	CancelReason string             `json:"cancel_reason,omitempty"`
 }
 
 func viewSubscription(s subscription.Subscription) subscriptionView {
@@ -92,9 +92,9 @@ func (p *Portal) subscribe(r *request, in newSubscription) (subscriptionView, er
 	if err != nil {
 		return subscriptionView{}, err
 	}
-	accepted := make([]subscription.Consent, len(in.Accepted))
+	accepted := make([]identity.Consent, len(in.Accepted))
 	for i, a := range in.Accepted {
-		accepted[i] = subscription.Consent{DocumentID: a.DocumentID, Digest: a.Digest}
+		accepted[i] = identity.Consent{DocumentID: a.DocumentID, Digest: a.Digest}
 	}
 	s, err := p.service.Subscribe(r.ctx, r.by, subscription.Subscribe{
 		TenantID: in.TenantID, Product: offer, Accepted: accepted,

@@ -99,7 +99,7 @@ func (s *Service) newKey(ctx context.Context, by identity.Actor, formToken strin
 			return nil, fault.New(fault.Invalid, "models", "%q is not among the subscription's models", m)
 		}
 	}
-	checks, err := s.requireGood(ctx, by, sub.Value.TenantID)
+	checks, err := s.buyers.RequireGood(ctx, by, sub.Value.TenantID)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package subscription
 import (
 	"llmhub/catalog"
 	"llmhub/fault"
+	"llmhub/identity"
 )
 
 // OfferOf returns what is subscribed to with a product on a day, such as 2026-01-31, its documents named in the language
@@ -16,16 +17,16 @@ func OfferOf(p catalog.Product, lang, day string) (Offer, error) {
 	}
 	o := Offer{ProductID: p.ID, Version: p.Version, Name: p.Name, Models: p.LLM.Models}
 	for _, d := range p.Consents() {
-		o.Documents = append(o.Documents, Document{ID: d.ID, Title: d.Title.In(lang), Version: d.Version, Digest: d.Digest})
+		o.Documents = append(o.Documents, identity.Document{ID: d.ID, Title: d.Title.In(lang), Version: d.Version, Digest: d.Digest})
 	}
 	return o, nil
 }
 
 // AcceptAll returns consents to all documents of the offer.
-func (o Offer) AcceptAll() []Consent {
-	accepted := make([]Consent, len(o.Documents))
+func (o Offer) AcceptAll() []identity.Consent {
+	accepted := make([]identity.Consent, len(o.Documents))
 	for i, d := range o.Documents {
-		accepted[i] = Consent{DocumentID: d.ID, Digest: d.Digest}
+		accepted[i] = identity.Consent{DocumentID: d.ID, Digest: d.Digest}
 	}
 	return accepted
 }

@@ -16,13 +16,6 @@ import (
 // maxReasonRunes bounds the reason for a cancellation.
 const maxReasonRunes = 500
 
-// Profiles knows whether the organization profile of a tenant has been approved.
-type Profiles interface {
-	// RequireApproved returns a check that the profile stays approved, to be put with what depends on it, or a fault of
-	// kind State that says what is missing.
-	RequireApproved(ctx context.Context, tenantID string) (store.Write, error)
-}
-
 // Options is what a Service works with. All fields are required, but for Profiles.
 type Options struct {
 	Documents store.Documents
@@ -30,7 +23,7 @@ type Options struct {
 	// Gate must be running.
 	Gate *Gate
 	// Profiles decides about customers; without it no profile is known, so that they cannot subscribe.
-	Profiles Profiles
+	Profiles identity.Approval
 	Now      func() time.Time
 }
 
@@ -42,20 +35,18 @@ type Options struct {
 type Service struct {
 	documents store.Documents
 	collections
-	tenants  store.Collection[identity.Tenant]
-	profiles Profiles
-	audit    *identity.Audit
-	hasher   *Hasher
-	gate     *Gate
-	now      func() time.Time
+	buyers *identity.Buyers
+	audit  *identity.Audit
+	hasher *Hasher
+	gate   *Gate
+	now    func() time.Time
 }
 
 // NewService returns a service.
 func NewService(o Options) *Service {
 	return &Service{
 		documents: o.Documents, collections: newCollections(o.Documents),
-		tenants:  store.NewCollection[identity.Tenant](o.Documents, identity.TenantKind, nil),
-		profiles: o.Profiles, audit: identity.NewAudit(o.Documents),
+		buyers: identity.NewBuyers(o.Documents, o.Profiles), audit: identity.NewAudit(o.Documents),
 		hasher: o.Hasher, gate: o.Gate, now: o.Now,
 	}
 }
@@ -86,7 +77,7 @@ func (s *Service) CreateSubscription(ctx context.Context, by identity.Actor, c C
 		return Subscription{}, err
 	}
 	return sub, s.change(ctx, func() ([]store.Write, error) {
-		tenant, err := s.activeTenant(ctx, c.TenantID)
+		tenant, err := s.buyers.RequireActive(ctx, c.TenantID)
 		if err != nil {
 			return nil, err
 		}
@@ -226,21 +217,6 @@ func values[T any](page []store.Record[T]) []T {
 		out[i] = r.Value
 	}
 	return out
-}
-
-// activeTenant returns a check that the tenant stays as it is, or why nothing can be made for it.
-func (s *Service) activeTenant(ctx context.Context, id string) (store.Write, error) {
-	r, err := s.tenants.Get(ctx, id)
-	switch {
-	case missing(err):
-		return store.Write{}, errNoTenant
-	case err != nil:
-		return store.Write{}, err
-	}
-	if err := r.Value.RequireActive(); err != nil {
-		return store.Write{}, err
-	}
-	return store.Write{Kind: identity.TenantKind, ID: id, Expect: r.Version, Check: true}, nil
 }
 
 // change puts what prepare returns, preparing anew when another writer came between, and waits for the gate.

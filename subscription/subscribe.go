@@ -17,12 +17,7 @@ type Offer struct {
 	// Models are those that the subscription grants; empty means all.
 	Models []string
 	// Documents must all be accepted.
-	Documents []Document
-}
-
-// Document is one that has to be accepted, in the version that the digest tells.
-type Document struct {
-	ID, Title, Version, Digest string
+	Documents []identity.Document
 }
 
 // Subscribe says what a customer subscribes to.
@@ -30,7 +25,7 @@ type Subscribe struct {
 	TenantID string
 	Product  Offer
 	// Accepted holds what the customer has ticked, with the digest of what was shown; DocumentID and Digest count.
-	Accepted []Consent
+	Accepted []identity.Consent
 }
 
 // ErrSubscribed says that the tenant has an active subscription of the product; Existing finds it.
@@ -46,11 +41,11 @@ func (s *Service) Subscribe(ctx context.Context, by identity.Actor, c Subscribe)
 	}
 	sub.ProductVersion, sub.ProductName = c.Product.Version, c.Product.Name
 	err = s.change(ctx, func() ([]store.Write, error) {
-		checks, err := s.requireBuyer(ctx, by, c.TenantID)
+		checks, err := s.buyers.Require(ctx, by, c.TenantID)
 		if err != nil {
 			return nil, err
 		}
-		if sub.Consents, err = s.consents(by, c); err != nil {
+		if sub.Consents, err = by.Accept(c.Product.Documents, c.Accepted, s.stamp()); err != nil {
 			return nil, err
 		}
 		guard, err := s.takeProduct(ctx, sub)
@@ -68,56 +63,8 @@ func (s *Service) Subscribe(ctx context.Context, by identity.Actor, c Subscribe)
 
 // Ready returns nil if the actor can subscribe for the tenant, or else the fault that Subscribe would give.
 func (s *Service) Ready(ctx context.Context, by identity.Actor, tenantID string) error {
-	_, err := s.requireBuyer(ctx, by, tenantID)
+	_, err := s.buyers.Require(ctx, by, tenantID)
 	return err
-}
-
-// requireBuyer returns checks that tenant and profile stay as they are, or what keeps the actor from subscribing.
-func (s *Service) requireBuyer(ctx context.Context, by identity.Actor, tenantID string) ([]store.Write, error) {
-	if err := by.Require(tenantID, identity.Subscribe, errNoTenant); err != nil {
-		return nil, err
-	}
-	if by.Kind != identity.Customer {
-		return nil, fault.New(fault.Forbidden, "", "only a user of the tenant can accept its documents; operators create subscriptions without them")
-	}
-	return s.requireGood(ctx, by, tenantID)
-}
-
-// requireGood returns checks that the tenant stays active and, where a customer acts, its profile approved. Operators answer
-// for what they make themselves.
-func (s *Service) requireGood(ctx context.Context, by identity.Actor, tenantID string) ([]store.Write, error) {
-	tenant, err := s.activeTenant(ctx, tenantID)
-	if err != nil || by.Kind != identity.Customer {
-		return []store.Write{tenant}, err
-	}
-	if s.profiles == nil {
-		return nil, fault.New(fault.State, "", "the organization profile must be completed and approved first")
-	}
-	profile, err := s.profiles.RequireApproved(ctx, tenantID)
-	return []store.Write{tenant, profile}, err
-}
-
-// consents returns the evidence of what has been accepted, or which document has not been.
-func (s *Service) consents(by identity.Actor, c Subscribe) ([]Consent, error) {
-	shown := make(map[string]string, len(c.Accepted))
-	for _, a := range c.Accepted {
-		shown[a.DocumentID] = a.Digest
-	}
-	consents := make([]Consent, len(c.Product.Documents))
-	for i, d := range c.Product.Documents {
-		digest, accepted := shown[d.ID]
-		switch {
-		case !accepted:
-			return nil, fault.New(fault.Invalid, "accepted", "the document %q must be accepted", d.Title)
-		case digest != d.Digest:
-			return nil, fault.New(fault.Conflict, "accepted", "the document %q has changed; read it again", d.Title)
-		}
-		consents[i] = Consent{
-			DocumentID: d.ID, Title: d.Title, Version: d.Version, Digest: d.Digest,
-			AcceptedAt: s.stamp(), ByID: by.ID, ByName: by.Name,
-		}
-	}
-	return consents, nil
 }
 
 // Existing returns the active subscription that a tenant has of a product, and whether there is one. Of several that

@@ -55,15 +55,15 @@ func (f *fixture) buyer() identity.Actor {
 
 var offer = Offer{
 	ProductID: "llm-hub", Version: "2", Name: "LLM Hub", Models: []string{"m1", "m2"},
-	Documents: []Document{{"eula", "EULA", "3", "sha256:aa"}, {"terms", "Terms", "2026-01", "sha256:bb"}},
+	Documents: []identity.Document{{ID: "eula", Title: "EULA", Version: "3", Digest: "sha256:aa"}, {ID: "terms", Title: "Terms", Version: "2026-01", Digest: "sha256:bb"}},
 }
 
-var accepted = []Consent{{DocumentID: "terms", Digest: "sha256:bb"}, {DocumentID: "eula", Digest: "sha256:aa"}}
+var accepted = []identity.Consent{{DocumentID: "terms", Digest: "sha256:bb"}, {DocumentID: "eula", Digest: "sha256:aa"}}
 
 func TestSubscribe(t *testing.T) {
 	f := newFixture(t)
 	by := f.buyer()
-	forged := []Consent{accepted[0], {DocumentID: "eula", Digest: "sha256:aa", Title: "forged", ByName: "somebody else"}}
+	forged := []identity.Consent{accepted[0], {DocumentID: "eula", Digest: "sha256:aa", Title: "forged", ByName: "somebody else"}}
 	sub, err := f.Subscribe(t.Context(), by, Subscribe{by.TenantID, offer, forged})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestSubscribe(t *testing.T) {
 	}
 	at := f.clock.Truncate(time.Second)
 	for i, d := range offer.Documents {
-		if want := (Consent{d.ID, d.Title, d.Version, d.Digest, at, "usr_1", "Jo"}); stored.Consents[i] != want {
+		if want := (identity.Consent{DocumentID: d.ID, Title: d.Title, Version: d.Version, Digest: d.Digest, AcceptedAt: at, ByID: "usr_1", ByName: "Jo"}); stored.Consents[i] != want {
 			t.Errorf("consent %+v, want %+v", stored.Consents[i], want)
 		}
 	}
@@ -92,15 +92,15 @@ func TestConsents(t *testing.T) {
 	f := newFixture(t)
 	by := f.buyer()
 	for name, c := range map[string]struct {
-		accepted []Consent
+		accepted []identity.Consent
 		kind     fault.Kind
 		title    string
 	}{
 		"none":    {nil, fault.Invalid, "EULA"},
 		"missing": {accepted[1:], fault.Invalid, "Terms"},
-		"other":   {[]Consent{{DocumentID: "privacy", Digest: "sha256:aa"}, accepted[0]}, fault.Invalid, "EULA"},
-		"changed": {[]Consent{accepted[1], {DocumentID: "terms", Digest: "sha256:old"}}, fault.Conflict, "Terms"},
-		"empty":   {[]Consent{accepted[1], {DocumentID: "terms"}}, fault.Conflict, "Terms"},
+		"other":   {[]identity.Consent{{DocumentID: "privacy", Digest: "sha256:aa"}, accepted[0]}, fault.Invalid, "EULA"},
+		"changed": {[]identity.Consent{accepted[1], {DocumentID: "terms", Digest: "sha256:old"}}, fault.Conflict, "Terms"},
+		"empty":   {[]identity.Consent{accepted[1], {DocumentID: "terms"}}, fault.Conflict, "Terms"},
 	} {
 		_, err := f.Subscribe(t.Context(), by, Subscribe{by.TenantID, offer, c.accepted})
 		isFault(t, err, c.kind, "accepted")
@@ -139,8 +139,8 @@ func TestGating(t *testing.T) {
 		"suspended":                {user(suspended, buy), suspended, fault.State, "suspended"},
 		"no right, suspended":      {user(suspended, reports), suspended, fault.Forbidden, "Deployment/Subscription"},
 		"suspended and in review":  {user(suspendedReview, buy), suspendedReview, fault.State, "suspended"},
-		"operator":                 {admin, approved, fault.Forbidden, "operators"},
-		"operator, unknown tenant": {admin, "ten_x", fault.Forbidden, "operators"},
+		"operator":                 {admin, approved, fault.Forbidden, "only a user of the tenant"},
+		"operator, unknown tenant": {admin, "ten_x", fault.Forbidden, "only a user of the tenant"},
 		"customer of none":         {user("ten_x", buy), "ten_x", fault.NotFound, "tenant"},
 	} {
 		ready := f.Ready(t.Context(), c.by, c.tenant)
@@ -160,7 +160,7 @@ func TestGating(t *testing.T) {
 			t.Errorf("%s: %v does not speak of %q", name, ready, c.text)
 		}
 	}
-	f.profiles = nil
+	f.buyers = identity.NewBuyers(f.store, nil)
 	isFault(t, f.Ready(t.Context(), user(approved, buy), approved), fault.State, "")
 }
 

@@ -7,6 +7,7 @@ package subscription
 import (
 	"time"
 
+	"llmhub/identity"
 	"llmhub/store"
 )
 
@@ -37,25 +38,14 @@ type Subscription struct {
 	// Models are those that may be used; empty means all.
 	Models []string `json:"models,omitempty"`
 	// Consents are the evidence of what was accepted; empty where an operator subscribed.
-	Consents  []Consent `json:"consents,omitempty"`
-	State     State     `json:"state"`
-	CreatedAt time.Time `json:"created_at"`
+	Consents  []identity.Consent `json:"consents,omitempty"`
+	State     State              `json:"state"`
+	CreatedAt time.Time          `json:"created_at"`
 	// CreatedBy and CancelledBy are the names of who did it.
 	CreatedBy    string     `json:"created_by,omitempty"`
 	CancelledAt  *time.Time `json:"cancelled_at,omitempty"`
 	CancelledBy  string     `json:"cancelled_by,omitempty"`
 	CancelReason string     `json:"cancel_reason,omitempty"`
-}
-
-// Consent says that somebody has accepted a document, as the digest tells it: who, when, what.
-type Consent struct {
-	DocumentID string    `json:"document_id"`
-	Title      string    `json:"title"`
-	Version    string    `json:"version"`
-	Digest     string    `json:"digest"`
-	AcceptedAt time.Time `json:"accepted_at"`
-	ByID       string    `json:"by_id"`
-	ByName     string    `json:"by_name"`
 }
 
 // Key is an API key as it is kept. Its text is not among it.

@@ -17,6 +17,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/config"
+	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal"
 	"llmhub/portal/gateway"
@@ -140,7 +141,7 @@ func (s *server) makeGate() error {
 }
 
 // serviceOn returns what changes subscriptions and keys, on documents and with a clock.
-func (s *server) serviceOn(d store.Documents, profiles subscription.Profiles, now func() time.Time) *subscription.Service {
+func (s *server) serviceOn(d store.Documents, profiles identity.Approval, now func() time.Time) *subscription.Service {
 	return subscription.NewService(subscription.Options{Documents: d, Hasher: s.hasher, Gate: s.gate, Profiles: profiles, Now: now})
 }
 

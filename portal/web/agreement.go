@@ -6,7 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/catalog"
-	"llmhub/subscription"
+	"llmhub/identity"
 )
 
 // agreementPage is the evidence of what was accepted with a subscription.
@@ -56,7 +56,7 @@ func (w *Web) showAgreement(v *visit) error {
 }
 
 // offeredDocument returns where the document that was accepted is read now, and whether its text has changed since.
-func offeredDocument(p catalog.Product, c subscription.Consent) (href string, changed bool) {
+func offeredDocument(p catalog.Product, c identity.Consent) (href string, changed bool) {
 	for _, d := range p.Documents {
 		if d.ID == c.DocumentID {
 			return documentPath(p, d), d.Digest != c.Digest

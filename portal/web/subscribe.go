@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/identity"
 	"llmhub/subscription"
 )
 
@@ -45,12 +46,12 @@ func (w *Web) subscribe(v *visit) error {
 }
 
 // acceptedConsents reads the boxes that were ticked: the ID of a document and the digest of the text that was offered.
-func acceptedConsents(values []string) []subscription.Consent {
-	var list []subscription.Consent
+func acceptedConsents(values []string) []identity.Consent {
+	var list []identity.Consent
 	for _, value := range values {
 		id, digest, ok := strings.Cut(value, " ")
 		if ok && len(list) < 20 {
-			list = append(list, subscription.Consent{DocumentID: id, Digest: digest})
+			list = append(list, identity.Consent{DocumentID: id, Digest: digest})
 		}
 	}
 	return list
