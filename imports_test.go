@@ -35,24 +35,27 @@ var engines = []string{"store/local", "store/postgres"}
 
 // outsiders are modules that domain packages know nothing of, with those that may import them.
 var outsiders = map[string][]string{
-	"github.com/gofiber/":      {"cmd", "proxy", "portal"},
-	"github.com/valyala/":      {"cmd", "proxy", "portal", "bench"},
-	"github.com/dgraph-io/":    {"store/local"},
-	"github.com/jackc/":        {"store/postgres"},
-	"github.com/prometheus/":   {"cmd", "proxy"},
-	"github.com/spf13/":        {"cmd"},
-	"github.com/tiktoken-go/":  {"proxy/estimate"},
-	"helm.sh/":                 {"deployer/helm"},
-	"go.yaml.in/yaml":          {"yamldoc", "config", "catalog", "portal/locale"},
-	"net/http":                 {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
-	"github.com/gophercloud/":  {"identity/iam"},
-	"github.com/yuin/goldmark": {"portal"},
-	"github.com/nicksnyder/":   {"portal/locale"},
-	"database/sql":             {},
+	"github.com/gofiber/":                   {"cmd", "proxy", "portal"},
+	"github.com/valyala/":                   {"cmd", "proxy", "portal", "bench"},
+	"github.com/dgraph-io/":                 {"store/local"},
+	"github.com/jackc/":                     {"store/postgres"},
+	"github.com/prometheus/":                {"cmd", "proxy"},
+	"github.com/spf13/":                     {"cmd"},
+	"github.com/tiktoken-go/":               {"proxy/estimate"},
+	"helm.sh/":                              {"deployer/helm"},
+	"k8s.io/":                               {"deployer/helm", "deployer/kube"},
+	"sigs.k8s.io/":                          {"deployer/helm", "deployer/kube"},
+	"github.com/santhosh-tekuri/jsonschema": {"deployer/form"},
+	"go.yaml.in/yaml":                       {"yamldoc", "config", "catalog", "portal/locale", "deployer/form"},
+	"net/http":                              {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
+	"github.com/gophercloud/":               {"identity/iam"},
+	"github.com/yuin/goldmark":              {"portal"},
+	"github.com/nicksnyder/":                {"portal/locale"},
+	"database/sql":                          {},
 }
 
 // pure are packages that know nothing of this module.
-var pure = []string{"fault", "secret", "identity/iam/iamtest", "yamldoc", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
+var pure = []string{"fault", "secret", "identity/iam/iamtest", "deployer/cce/ccetest", "yamldoc", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
 
 type goPackage struct {
 	ImportPath string
