@@ -237,13 +237,21 @@ func TestWorkIsBounded(t *testing.T) {
 		"pattern":          {`{"properties": {"a": {"type": "string", "maxLength": 60000, "pattern": "^(x{1000}|x{999}|x{998}|x{900})*y"}}, "definitions": {}}`, form.Input{"a": {strings.Repeat("x", 60_000)}}},
 	} {
 		f := compile(t, nil, c.schema, "")
-		got := faultsOf(t, f, c.given, false)
-		if name != "pattern" && got[""] != tooMuch {
+		if got := faultsOf(t, f, c.given, false); got[""] != tooMuch {
 			t.Errorf("%s: %q", name, got)
 		}
-		if name == "pattern" && got["a"] == "" {
-			t.Errorf("%s: %q", name, got)
-		}
+	}
+}
+
+// All that is wrong is said at once, in the order of the fields, but not what only follows from something else.
+func TestFaultsOfFieldsAndWhole(t *testing.T) {
+	f := compile(t, nil, `{"required": ["d"], "properties": {
+		"b": {"type": "string", "pattern": "^x"}, "c": {"type": "integer"}, "a": {"type": "string", "minLength": 3},
+		"d": {"type": "string"}, "e": {"type": "string", "pattern": "^x"}}}`, "e: wrong")
+	_, err := f.Check(form.Input{"a": {"y"}, "b": {"y"}, "c": {"y"}}, false)
+	want := "b: must match the pattern ^x; c: must be a whole number; a: must have at least 3 characters; d: must not be empty"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v", err)
 	}
 }
 

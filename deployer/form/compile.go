@@ -146,6 +146,9 @@ func (l leaf) kind(hasPatterns bool) Kind {
 func (l leaf) isSize() bool {
 	inner := l.inner()
 	if pattern := inner.text("pattern"); pattern != "" {
+		if len(pattern) > maxSizePatternBytes {
+			return false
+		}
 		p := catalog.Pattern{Pattern: pattern}
 		return takesSizes(p.Match)
 	}
