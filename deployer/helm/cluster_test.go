@@ -103,6 +103,10 @@ func workloadChart() deployer.Chart {
 	return chartOf("values.yaml", workloadValues, "templates/all.yaml", workload, "templates/hook.yaml", hookJob)
 }
 
+func hooklessChart() deployer.Chart {
+	return chartOf("values.yaml", workloadValues, "templates/all.yaml", workload)
+}
+
 // job returns one with the given kind, operation and values.
 func (w *world) job(kind deployer.JobKind, operation, values string) deployer.Job {
 	return deployer.Job{
@@ -233,6 +237,15 @@ func TestClusterCancel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.expect(t, 2, deployer.StatusFailed, "op-2")
+}
+
+// Who may do everything in the namespace, and nothing elsewhere, can deploy.
+func TestClusterNamespaceUser(t *testing.T) {
+	w := newWorld(t)
+	w.access.Token, w.access.ClientCert, w.access.ClientKey = w.tokenOf(t, "edit"), nil, secret.Text{}
+	w.must(t, w.job(deployer.JobInstall, "op-1", "{}"))
+	w.expect(t, 1, deployer.StatusDeployed, "op-1")
+	w.must(t, w.job(deployer.JobUninstall, "op-2", ""))
 }
 
 // tokenOf returns the token of a new service account that may do what a cluster role says in the namespace.

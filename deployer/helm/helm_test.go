@@ -15,10 +15,14 @@ import (
 
 const workerArg = "helm-worker"
 
-// TestMain is a worker, too: the tests' own executable is what Options.Command names.
+// TestMain is a worker, too: the tests' own executable is what Options.Command names. It is also a parent that can be killed.
 func TestMain(m *testing.M) {
 	if slices.Contains(os.Args, workerArg) {
 		os.Exit(helm.Main(os.Stdin, os.Stdout))
+	}
+	if at := slices.Index(os.Args, parentArg); at > 0 {
+		parent(os.Args[at+1])
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -106,8 +107,12 @@ func (h *hider) reason(r *deployer.Reason) *deployer.Reason {
 	return &deployer.Reason{Code: r.Code, Object: bounded(h.hide(r.Object)), Detail: bounded(h.hide(r.Detail))}
 }
 
+// noise is what Helm puts in front of the errors of others.
+var noise = regexp.MustCompile(`query: failed to query with labels: |(create|update): failed to (create|update): |\d+ errors? occurred:\s+\* `)
+
 // bounded returns a text on one line, of at most maxDetail characters.
 func bounded(text string) string {
+	text = noise.ReplaceAllString(text, "")
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "�"), func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }), " ")
 	if utf8.RuneCountInString(text) > maxDetail {
 		text = string([]rune(text)[:maxDetail-1]) + "…"
