@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -11,7 +12,9 @@ import (
 	"helm.sh/helm/v3/pkg/kube"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/kubernetes"
@@ -102,8 +105,10 @@ func (g *getter) ToRawKubeConfigLoader() clientcmd.ClientConfig {
 // cluster is Helm's configuration for one namespace of a cluster, with what the worker adds to it.
 type cluster struct {
 	action.Configuration
-	ledger  *ledger
-	objects *objects
+	clients   kubernetes.Interface
+	namespace string
+	ledger    *ledger
+	objects   *objects
 }
 
 // open prepares the clients. It does not call the cluster.
@@ -118,6 +123,7 @@ func open(a access, namespace, operation string, tell func(deployer.Stage)) (*cl
 	k := kube.New(g)
 	k.Namespace = namespace
 	c := &cluster{
+		clients: clients, namespace: namespace,
 		ledger:  &ledger{Driver: driver.NewSecrets(clients.CoreV1().Secrets(namespace)), operation: operation},
 		objects: &objects{Client: k, tell: tell},
 	}
@@ -145,4 +151,15 @@ func (c *cluster) discover() error {
 		KubeVersion: chartutil.KubeVersion{Version: v.GitVersion, Major: v.Major, Minor: v.Minor},
 	}
 	return nil
+}
+
+// vanished says whether the namespace is gone or going, as far as the user may know.
+func (c *cluster) vanished() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	ns, err := c.clients.CoreV1().Namespaces().Get(ctx, c.namespace, metav1.GetOptions{})
+	if err != nil {
+		return apierrors.IsNotFound(err)
+	}
+	return ns.DeletionTimestamp != nil
 }

@@ -239,6 +239,26 @@ func TestClusterCancel(t *testing.T) {
 	w.expect(t, 2, deployer.StatusFailed, "op-2")
 }
 
+// A namespace may vanish while something is installed into it.
+func TestClusterVanishingNamespace(t *testing.T) {
+	w := newWorld(t)
+	err := w.Run(t.Context(), w.job(deployer.JobInstall, "op-1", `{"image":"does-not-exist:1"}`), func(s deployer.Stage) {
+		if s == deployer.StageApplied {
+			if err := w.clients.CoreV1().Namespaces().Delete(t.Context(), w.ns, metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if reasonOf(t, err).Code != deployer.NamespaceGone {
+		t.Errorf("got %v", err)
+	}
+	for _, kind := range []deployer.JobKind{deployer.JobInstall, deployer.JobUpgrade} {
+		if _, err := w.do(t, w.job(kind, "op-2", "{}")); reasonOf(t, err).Code != deployer.NamespaceGone {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 // Who may do everything in the namespace, and nothing elsewhere, can deploy.
 func TestClusterNamespaceUser(t *testing.T) {
 	w := newWorld(t)

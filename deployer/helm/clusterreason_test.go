@@ -28,7 +28,9 @@ func TestClusterReasons(t *testing.T) {
 	_ = free.Close()
 	readOnly := w.tokenOf(t, "view")
 	withToken := func(token secret.Text) func(j *deployer.Job) {
-		return func(j *deployer.Job) { j.Access.Token, j.Access.ClientCert, j.Access.ClientKey = token, nil, secret.Text{} }
+		return func(j *deployer.Job) {
+			j.Access.Token, j.Access.ClientCert, j.Access.ClientKey = token, nil, secret.Text{}
+		}
 	}
 	ctx := t.Context()
 	if _, err := w.clients.CoreV1().Secrets(w.ns).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "taken-key"}}, metav1.CreateOptions{}); err != nil {

@@ -12,13 +12,13 @@ import (
 	"net/url"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"helm.sh/helm/v3/pkg/registry"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 	"sigs.k8s.io/yaml"
-
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"llmhub/catalog"
 	"llmhub/deployer"
@@ -26,10 +26,8 @@ import (
 
 const (
 	maxIndexBytes    = 20 << 20
-	maxOCIBytes      = 1 << 20
+	maxManifestBytes = 1 << 20
 	maxRedirects     = 5
-	chartLayerType   = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-	oldChartTypeName = "application/tar+gzip"
 )
 
 // downloader gets charts of others over HTTP, without any credentials.
@@ -165,7 +163,7 @@ func (d *downloader) fromRegistry(ctx context.Context, address, version string) 
 	}
 	host := &url.URL{Host: repo.Reference.Host()}
 	repo.PlainHTTP = d.plain(host)
-	repo.MaxMetadataBytes = maxOCIBytes
+	repo.MaxMetadataBytes = maxManifestBytes
 	repo.Client = &auth.Client{Client: d.client, Cache: auth.NewCache()}
 	// A tag may not hold the plus sign of a version.
 	desc, body, err := repo.FetchReference(ctx, strings.ReplaceAll(version, "+", "_"))
@@ -173,7 +171,7 @@ func (d *downloader) fromRegistry(ctx context.Context, address, version string) 
 		return nil, registryError(err)
 	}
 	defer body.Close()
-	if desc.Size > maxOCIBytes {
+	if desc.Size > maxManifestBytes {
 		return nil, missing("the manifest is too large")
 	}
 	text, err := content.ReadAll(body, desc)
@@ -185,7 +183,7 @@ func (d *downloader) fromRegistry(ctx context.Context, address, version string) 
 		return nil, missing("the manifest cannot be read")
 	}
 	for _, layer := range m.Layers {
-		if layer.MediaType == chartLayerType || layer.MediaType == oldChartTypeName {
+		if layer.MediaType == registry.ChartLayerMediaType || layer.MediaType == registry.LegacyChartLayerMediaType {
 			return d.layer(ctx, repo, layer)
 		}
 	}

@@ -3,7 +3,6 @@ package helm
 import (
 	"context"
 	"fmt"
-	"path"
 
 	"llmhub/catalog"
 	"llmhub/deployer"
@@ -38,15 +37,15 @@ func download(ctx context.Context, q fetchRequest) ([]catalog.ChartFile, string,
 	if q.Kind == catalog.ChartOCI {
 		packed, err = d.fromRegistry(ctx, q.URL, q.Version)
 	} else {
-		packed, err = d.fromRepository(ctx, q.URL, path.Base(q.Name), q.Version)
+		packed, err = d.fromRepository(ctx, q.URL, q.Name, q.Version)
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	files, digest, err := catalog.UnpackChart(packed)
 	if q.Digest != "" && digestOf(packed) != q.Digest {
 		return nil, "", &deployer.Reason{Code: deployer.ChartDigest, Detail: "it is " + digestOf(packed) + " in place of " + q.Digest}
 	}
+	files, digest, err := catalog.UnpackChart(packed)
 	if err != nil {
 		return nil, "", &deployer.Reason{Code: deployer.ChartInvalid, Detail: bounded(err.Error())}
 	}

@@ -19,7 +19,6 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/deployer"
-	"llmhub/secret"
 )
 
 // Options are what Releases needs.
@@ -147,13 +146,5 @@ func reveal(a deployer.Access) access {
 	return access{
 		Server: a.Server, ServerName: a.ServerName, CA: slices.Clone(a.CA), Insecure: a.Insecure,
 		Token: a.Token.Reveal(), ClientCert: slices.Clone(a.ClientCert), ClientKey: a.ClientKey.Reveal(),
-	}
-}
-
-// hide is the way back, in the child.
-func (a access) hide() deployer.Access {
-	return deployer.Access{
-		Server: a.Server, ServerName: a.ServerName, CA: a.CA, Insecure: a.Insecure,
-		Token: secret.New(a.Token), ClientCert: a.ClientCert, ClientKey: secret.New(a.ClientKey),
 	}
 }

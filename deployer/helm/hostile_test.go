@@ -40,6 +40,7 @@ func TestRenderOfHostileCharts(t *testing.T) {
 		{"recursion by include", chartOf("templates/a.yaml", `{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`), []deployer.ReasonCode{deployer.RenderFailed}},
 		{"recursion by tpl", chartOf("values.yaml", "t: '{{ tpl .Values.t . }}'\n", "templates/a.yaml", `{{ tpl .Values.t . }}`), []deployer.ReasonCode{deployer.RenderFailed, deployer.RenderLimit}},
 		{"much output", chartOf("templates/a.yaml", `a: {{ repeat 50000000 "x" }}`), []deployer.ReasonCode{deployer.RenderLimit}},
+		{"more output than is taken", chartOf("templates/a.yaml", `a: {{ repeat 9000000 "x" }}`), []deployer.ReasonCode{deployer.RenderLimit}},
 		{"more output than memory", chartOf("templates/a.yaml", `{{ range until 1000 }}a: {{ repeat 50000000 "x" }}{{ "\n" }}{{ end }}`), []deployer.ReasonCode{deployer.RenderLimit}},
 		{"YAML bomb in values.yaml", chartOf("values.yaml", bomb, "templates/a.yaml", configMap), []deployer.ReasonCode{deployer.ChartInvalid, deployer.RenderLimit}},
 		{"YAML bomb in Chart.yaml", chartOf("Chart.yaml", chartYAML+bomb, "templates/a.yaml", configMap), []deployer.ReasonCode{deployer.ChartInvalid, deployer.RenderLimit}},
@@ -182,6 +183,36 @@ func TestWorkerThatIsNone(t *testing.T) {
 		if c := reasonOf(t, err).Code; c != deployer.Internal && c != deployer.RenderLimit {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The end of its input ends a worker, whatever it does.
+func TestWorkerEndsWithItsInput(t *testing.T) {
+	self, _ := os.Executable()
+	cmd := exec.CommandContext(t.Context(), self, workerArg)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	request := map[string]any{"Render": map[string]any{"Chart": chartOf("templates/a.yaml", endless), "Release": "a", "KubeVersion": "1.30"}}
+	if err := json.NewEncoder(in).Encode(request); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("it says that all is well")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it goes on")
 	}
 }
 

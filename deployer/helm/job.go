@@ -232,7 +232,7 @@ func (j *job) load() (*chart.Chart, error) {
 
 // Run is called by Helm with what has been rendered, and changes nothing.
 func (j *job) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
-	if rendered.Len() > maxManifestBytes {
+	if rendered.Len() > maxRenderedBytes {
 		return nil, tooMuch()
 	}
 	j.rendering = false

@@ -17,6 +17,8 @@ import (
 type objects struct {
 	*kube.Client
 	tell func(deployer.Stage)
+	// applied says that all have been given to the cluster.
+	applied bool
 	// failedHook is such as Job/web-migrate; empty if none has failed.
 	failedHook string
 	// deleteError is what kept objects from being deleted.
@@ -43,6 +45,7 @@ func (o *objects) WatchUntilReady(list kube.ResourceList, timeout time.Duration)
 
 // WaitWithJobs waits until all is ready.
 func (o *objects) WaitWithJobs(list kube.ResourceList, timeout time.Duration) error {
+	o.applied = true
 	o.tell(deployer.StageApplied)
 	return o.Client.WaitWithJobs(list, timeout)
 }

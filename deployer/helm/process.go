@@ -87,7 +87,8 @@ func (c *child) send(q request) {
 func (c *child) read(out *os.File) {
 	defer close(c.messages)
 	defer out.Close()
-	for d := json.NewDecoder(io.LimitReader(out, maxReplyBytes)); ; {
+	d := json.NewDecoder(io.LimitReader(out, maxReplyBytes))
+	for range maxMessages {
 		var m message
 		if err := d.Decode(&m); err != nil {
 			c.malformed = !errors.Is(err, io.EOF)
@@ -95,6 +96,7 @@ func (c *child) read(out *os.File) {
 		}
 		c.messages <- m
 	}
+	c.malformed = true
 }
 
 // cancel asks the child to come to an end.
@@ -201,7 +203,7 @@ func (f *follower) reach(s deployer.Stage, timer *time.Timer) {
 // died says why a child has ended without a last message.
 func (f *follower) died(how string) error {
 	if f.malformed {
-		return f.gone(fmt.Sprintf("more than %d MiB", maxReplyBytes>>20))
+		return f.gone("the worker has said too much, or what makes no sense")
 	}
 	return f.gone("the worker has used up its memory, or was killed: " + how)
 }

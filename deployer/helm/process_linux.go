@@ -11,8 +11,6 @@ const (
 	softMaxMemory = maxMemory * 3 / 4
 	// maxStackBytes ends what recurses without end long before its memory does.
 	maxStackBytes = 128 << 20
-
-	rlimitData = 2 // RLIMIT_DATA
 )
 
 // processAttributes make a child die with its parent, and keep the terminal's signals to the parent away from it.
@@ -27,5 +25,5 @@ func limit() error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return err
 	}
-	return syscall.Setrlimit(rlimitData, &syscall.Rlimit{Cur: maxMemory, Max: maxMemory})
+	return syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: maxMemory, Max: maxMemory})
 }

@@ -1,13 +1,11 @@
 package helm
 
 import (
-	"context"
 	"errors"
 	"net/url"
 	"regexp"
 	"strings"
 
-	"helm.sh/helm/v3/pkg/storage/driver"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"llmhub/deployer"
@@ -21,15 +19,31 @@ func (j *job) reason(err error) *deployer.Reason {
 	if j.objects.deleteError != nil {
 		err = j.objects.deleteError // of which Helm's error says nothing
 	}
-	r := reasonOf(err)
-	generic := r.Code == deployer.Rejected || r.Code == deployer.NotReady || r.Code == deployer.Quota
-	switch {
-	case generic && j.rendering:
-		r = renderReason(err)
-	case generic && j.objects.failedHook != "":
-		r = &deployer.Reason{Code: deployer.HookFailed, Object: j.objects.failedHook, Detail: r.Detail}
+	if j.rendering && !fromCluster(err) {
+		return j.hide.reason(renderReason(err)) // its text may be any
 	}
-	return j.hide.reason(r)
+	r := *reasonOf(err)
+	switch r.Code {
+	case deployer.ReleaseGone, deployer.Rejected, deployer.NotReady:
+		if j.vanished() {
+			r.Code = deployer.NamespaceGone
+			break
+		}
+	}
+	switch generic := r.Code == deployer.Rejected || r.Code == deployer.NotReady; {
+	case generic && j.objects.failedHook != "":
+		r.Code, r.Object = deployer.HookFailed, j.objects.failedHook
+	case generic && j.objects.applied:
+		r.Code = deployer.NotReady
+	}
+	return j.hide.reason(&r)
+}
+
+// fromCluster says whether an error is an answer of the cluster, or the lack of one.
+func fromCluster(err error) bool {
+	var answer apierrors.APIStatus
+	var network *url.Error
+	return errors.As(err, &answer) || errors.As(err, &network) || err.Error() == "cannot re-use a name that is still in use"
 }
 
 // sign is a text by which an error is known. Helm turns most errors into texts before it returns them.
@@ -62,28 +76,17 @@ func reasonOf(err error) *deployer.Reason {
 }
 
 func codeOf(err error, text string) deployer.ReasonCode {
-	for _, s := range signs[:1] {
+	if apierrors.IsUnauthorized(err) {
+		return deployer.AccessEnded
+	}
+	for _, s := range signs {
 		if s.text.MatchString(text) {
 			return s.code
 		}
 	}
 	var network *url.Error
-	switch {
-	case apierrors.IsUnauthorized(err):
-		return deployer.AccessEnded
-	case errors.Is(err, driver.ErrReleaseNotFound), errors.Is(err, driver.ErrNoDeployedReleases):
-		return deployer.ReleaseGone
-	}
-	for _, s := range signs[1:] {
-		if s.text.MatchString(text) {
-			return s.code
-		}
-	}
-	switch {
-	case errors.As(err, &network):
+	if errors.As(err, &network) {
 		return deployer.Unreachable
-	case errors.Is(err, context.DeadlineExceeded):
-		return deployer.NotReady
 	}
 	return deployer.Rejected
 }

@@ -68,12 +68,12 @@ func render(q renderRequest) message {
 	for _, h := range rel.Hooks {
 		fmt.Fprintf(out, "---\n# Source: %s\n%s\n", h.Path, h.Manifest)
 	}
-	if out.Len() > maxManifestBytes {
+	if out.Len() > maxRenderedBytes {
 		return message{Reason: tooMuch()}
 	}
 	return message{Manifests: out.Bytes()}
 }
 
 func tooMuch() *deployer.Reason {
-	return &deployer.Reason{Code: deployer.RenderLimit, Detail: fmt.Sprintf("more than %d MiB", maxManifestBytes>>20)}
+	return &deployer.Reason{Code: deployer.RenderLimit, Detail: fmt.Sprintf("more than %d MiB", maxRenderedBytes>>20)}
 }

@@ -92,6 +92,8 @@ const (
 	maxRequestBytes = 16 << 20
 	// maxReplyBytes bounds what is read of a child.
 	maxReplyBytes = 32 << 20
-	// maxManifestBytes bounds what a chart may render to. Helm could not store much of it anyway.
-	maxManifestBytes = 8 << 20
+	// maxMessages bounds how often a child speaks.
+	maxMessages = 20
+	// maxRenderedBytes bounds what a chart may render to. Helm could not store much of it anyway.
+	maxRenderedBytes = 8 << 20
 )
