@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,54 +29,72 @@ func (i *inspection) dryRun(ctx context.Context) error {
 	if !i.in.NamespaceExists {
 		return nil
 	}
-	var mu sync.Mutex
-	var first error
-	each(len(i.planned), func(n int) {
-		p := &i.planned[n]
-		if !p.dry || i.denied[p.kind.resource] {
-			return
+	// What is there is known of all objects before the first is tried: what is missing may be another of them.
+	if err := i.eachTried(func(p *planned) error { return i.meet(ctx, p) }); err != nil {
+		return err
+	}
+	return i.eachTried(func(p *planned) error {
+		if err := i.try(ctx, p); err != nil {
+			return err
 		}
-		err := i.try(ctx, p)
-		if err == nil {
-			err = i.tryPod(ctx, p)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if first == nil {
-			first = err
-		}
+		return i.tryPod(ctx, p)
 	})
-	return first
 }
 
-// try asks the cluster to make an object, or to change the one that the release has.
-func (i *inspection) try(ctx context.Context, p *planned) error {
-	objects := i.c.dynamic.Resource(p.kind.resource).Namespace(p.Namespace)
-	if p.u.GetName() != "" {
-		there, err := i.c.metadata.Resource(p.kind.resource).Namespace(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
-		switch {
-		case err == nil:
-			p.exists = true
-			return i.tryChange(ctx, p, there)
-		case apierrors.IsForbidden(err):
-			return nil
-		case !apierrors.IsNotFound(err):
+// eachTried calls do for all objects that can be tried, some at a time, and returns the first error.
+func (i *inspection) eachTried(do func(p *planned) error) error {
+	errs := make([]error, len(i.planned))
+	each(len(i.planned), func(n int) {
+		if p := &i.planned[n]; p.dry && !i.denied[p.kind.resource] {
+			errs[n] = do(p)
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
 			return err
 		}
 	}
-	_, err := objects.Create(ctx, p.u, metav1.CreateOptions{DryRun: dryRunAll, FieldManager: userAgent})
-	return i.judge(p, err, "")
+	return nil
 }
 
-// tryChange tries a change as Helm makes it: known kinds are merged by their own rules, others as JSON. A hook is made anew.
-func (i *inspection) tryChange(ctx context.Context, p *planned, there *metav1.PartialObjectMetadata) error {
+// meet finds out whether an object is there already, and whose it is.
+func (i *inspection) meet(ctx context.Context, p *planned) error {
+	if p.u.GetName() == "" {
+		return nil
+	}
+	there, err := i.c.metadata.Resource(p.kind.resource).Namespace(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case apierrors.IsForbidden(err):
+		p.dry = false
+		return nil
+	case err != nil:
+		return err
+	}
+	p.exists = true
 	if !i.belongs(p, there) {
 		i.found(true, deployer.ReleaseExists, p.text(), "an object of this name is there and does not belong to the release")
+		p.dry = false
+	}
+	return nil
+}
+
+// try asks the cluster to make an object, or to change the one that the release has. A hook that is there is made anew.
+func (i *inspection) try(ctx context.Context, p *planned) error {
+	switch {
+	case !p.exists:
+		_, err := i.c.dynamic.Resource(p.kind.resource).Namespace(p.Namespace).Create(ctx, p.u,
+			metav1.CreateOptions{DryRun: dryRunAll, FieldManager: userAgent})
+		return i.judge(p, err, "")
+	case p.hook != "":
 		return nil
 	}
-	if p.hook != "" {
-		return nil
-	}
+	return i.tryChange(ctx, p)
+}
+
+// tryChange tries a change as Helm makes it: known kinds are merged by their own rules, others as JSON.
+func (i *inspection) tryChange(ctx context.Context, p *planned) error {
 	body, err := json.Marshal(p.u.Object)
 	if err != nil {
 		return nil // Parsed from JSON, it can be written as JSON.

@@ -219,10 +219,16 @@ func (o *observation) explainEvent(e *corev1.Event, late map[string]bool) {
 	case code == deployer.Rejected:
 		code = refusal(e.Message)
 	}
-	if h.reason != nil && h.reason.Code == code && code == deployer.Balancer {
-		h.reason = nil // What the cloud says of it is worth more than that there is no address.
+	if h.reason != nil && h.reason.Code == code && tellsMore(e, code) {
+		h.reason = nil
 	}
 	o.reason(h, code, m.name, e.Message)
+}
+
+// tellsMore says whether an event is worth more than what is known: the cloud on why there is no address, and a claim on why it
+// has no volume, which its pod does not know.
+func tellsMore(e *corev1.Event, code deployer.ReasonCode) bool {
+	return code == deployer.Balancer || code == deployer.Volume && e.InvolvedObject.Kind == "PersistentVolumeClaim"
 }
 
 // lastEvent returns the newest event of the family.
@@ -237,7 +243,7 @@ func (o *observation) lastEvent() deployer.Event {
 		return deployer.Event{}
 	}
 	return deployer.Event{
-		At: happened(last), Object: o.scrub.clean(last.InvolvedObject.Kind + "/" + last.InvolvedObject.Name),
+		At: happened(last), Object: scrubber{}.clean(last.InvolvedObject.Kind + "/" + last.InvolvedObject.Name),
 		Reason: o.scrub.clean(last.Reason), Message: o.scrub.clean(last.Message),
 	}
 }

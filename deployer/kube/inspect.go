@@ -85,7 +85,7 @@ func (c *cluster) Inspect(ctx context.Context, in deployer.Inspection) (deployer
 func (i *inspection) found(fails bool, code deployer.ReasonCode, of, detail string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	f := deployer.Finding{Fails: fails, Reason: deployer.Reason{Code: code, Object: i.scrub.clean(of), Detail: i.scrub.clean(detail)}}
+	f := deployer.Finding{Fails: fails, Reason: deployer.Reason{Code: code, Object: scrubber{}.clean(of), Detail: i.scrub.clean(detail)}}
 	if len(i.inventory.Findings) < maxFindings && !slices.Contains(i.inventory.Findings, f) {
 		i.inventory.Findings = append(i.inventory.Findings, f)
 	}
@@ -187,10 +187,10 @@ func (i *inspection) compare(free deployer.Facts) {
 	}
 }
 
-// namespace makes sure that the namespace can be used. If it is not there, the objects cannot be tried.
+// namespace makes sure that the namespace can be used or made. If it is not there, the objects cannot be tried.
 func (i *inspection) namespace(ctx context.Context) error {
 	if !i.in.NamespaceExists {
-		return nil
+		return i.newNamespace(ctx)
 	}
 	n, err := i.c.client.CoreV1().Namespaces().Get(ctx, i.in.Namespace, metav1.GetOptions{})
 	switch {
@@ -206,6 +206,17 @@ func (i *inspection) namespace(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// newNamespace tries to make the namespace. One that has come to be there in the meantime is not used unasked.
+func (i *inspection) newNamespace(ctx context.Context) error {
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: i.in.Namespace}}
+	_, err := i.c.client.CoreV1().Namespaces().Create(ctx, n, metav1.CreateOptions{DryRun: dryRunAll, FieldManager: userAgent})
+	if apierrors.IsAlreadyExists(err) {
+		i.found(true, deployer.ReleaseExists, "Namespace/"+i.in.Namespace, "the namespace is there already")
+		return nil
+	}
+	return i.judge(&planned{manifest: manifest{Object: deployer.Object{Kind: "Namespace", Name: i.in.Namespace}}}, err, "")
 }
 
 // finish puts the inventory in order: what fails first.

@@ -132,5 +132,5 @@ func (o *observation) result(gone *deployer.Reason) deployer.Observation {
 
 // reason notes a reason of a row, if it is weightier than the one that the row has.
 func (o *observation) reason(of *health, code deployer.ReasonCode, object, detail string) {
-	of.reason = heavier(of.reason, &deployer.Reason{Code: code, Object: o.scrub.clean(object), Detail: o.scrub.clean(detail)})
+	of.reason = heavier(of.reason, &deployer.Reason{Code: code, Object: scrubber{}.clean(object), Detail: o.scrub.clean(detail)})
 }

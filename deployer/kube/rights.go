@@ -25,7 +25,6 @@ var (
 var (
 	secretsResource     = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	replicaSetsResource = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
-	namespacesResource  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 )
 
 // right is something that has to be allowed.
@@ -44,15 +43,6 @@ func (i *inspection) rights(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	if !i.in.NamespaceExists {
-		ok, err := i.allowed(ctx, "", "create", namespacesResource)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			i.found(true, deployer.AccessDenied, "", "create namespaces")
-		}
 	}
 	if everything {
 		return nil
