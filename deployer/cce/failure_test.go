@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -176,7 +178,9 @@ func TestCallerLeaves(t *testing.T) {
 }
 
 func TestAuthorities(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(one)) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(one)) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of the client that does not know the authority
+	s.StartTLS()
 	defer s.Close()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	config := cce.Config{URL: s.URL, KubernetesURL: s.URL + "/{cluster_id}"}

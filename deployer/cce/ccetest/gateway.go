@@ -72,6 +72,10 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, "APIG.0201", "Backend unavailable.")
 	default:
 		s.proxy.ServeHTTP(w, who.request(r))
+		// A control plane that is left ends its answer properly, which may be read yet; for the client it is broken off.
+		if r.Context().Err() != nil {
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 
