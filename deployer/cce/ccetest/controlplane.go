@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -104,6 +106,7 @@ func (p *controlPlane) proxy() *httputil.ReverseProxy {
 		},
 		Transport:     p.transport,
 		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0), // answers that are broken off are what this is for
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			refuse(w, http.StatusBadGateway, "APIG.0201", "Backend unavailable.")
 		},
