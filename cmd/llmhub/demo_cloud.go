@@ -55,7 +55,7 @@ func startCloud(directory *iamtest.Server, kubeconfig string, cfg *config.Config
 		return nil, &hintedError{err, "a kubeconfig that holds everything is made by: kubectl config view --raw --minify --flatten"}
 	}
 	cfg.CCE = config.DefaultCCE()
-	cfg.CCE.URL, cfg.CCE.KubernetesURL = engine.URL.String(), engine.KubernetesURL
+	cfg.CCE.URL, cfg.CCE.KubernetesURL, cfg.CCE.CA = engine.URL.String(), engine.KubernetesURL, engine.CA
 	return engine, nil
 }
 

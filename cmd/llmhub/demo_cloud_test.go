@@ -31,7 +31,7 @@ func TestDemoCloud(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		source, err := cce.New(cce.Config{URL: cfg.CCE.URL, KubernetesURL: cfg.CCE.KubernetesURL, Access: cce.Way(cfg.CCE.Access), Timeout: cfg.CCE.Timeout})
+		source, err := cce.New(cce.Config{URL: cfg.CCE.URL, KubernetesURL: cfg.CCE.KubernetesURL, Access: cce.Way(cfg.CCE.Access), Timeout: cfg.CCE.Timeout, CA: cfg.CCE.CA})
 		if err != nil {
 			t.Fatal(err)
 		}

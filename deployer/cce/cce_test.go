@@ -47,7 +47,7 @@ func TestAccessByGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Server != f.engine.URL.String()+"/k8s/"+alpha || !a.Token.Equal(token) || a.Insecure || a.ClientCert != nil || a.CA != nil {
+	if a.Server != f.engine.URL.String()+"/k8s/"+alpha || !a.Token.Equal(token) || a.Insecure || a.ClientCert != nil || string(a.CA) != string(f.engine.CA) {
 		t.Errorf("access %+v", a)
 	}
 }
@@ -190,8 +190,8 @@ func TestInTheMiddle(t *testing.T) {
 func TestMoods(t *testing.T) {
 	f := start(t, nil, cce.Gateway)
 	token := f.token("jana.weber", project)
-	s := source(t, cce.Config{URL: f.engine.URL.String(), KubernetesURL: f.engine.KubernetesURL, Timeout: 2 * time.Second})
-	hasty := source(t, cce.Config{URL: f.engine.URL.String(), KubernetesURL: f.engine.KubernetesURL, Timeout: 50 * time.Millisecond})
+	s := source(t, f.config(cce.Gateway, 2*time.Second))
+	hasty := source(t, f.config(cce.Gateway, 50*time.Millisecond))
 	for mood, want := range map[ccetest.Mood]string{
 		ccetest.Away: "closed before the end", ccetest.Slow: "no answer within 50ms", ccetest.Endless: "more than", ccetest.Garbled: "not that of a container engine",
 		ccetest.HTML: "not that of a container engine", ccetest.Broken: "status 500, CCE.03500001: Internal error.",

@@ -71,8 +71,13 @@ func start(t *testing.T, kubeconfig []byte, way cce.Way) *fixture {
 	if f.directory, err = iam.New(iam.Config{URL: f.identity.URL}); err != nil {
 		t.Fatal(err)
 	}
-	f.source = source(t, cce.Config{URL: f.engine.URL.String(), KubernetesURL: f.engine.KubernetesURL, Access: way})
+	f.source = source(t, f.config(way, 0))
 	return f
+}
+
+// config is that of a source of the simulated engine.
+func (f *fixture) config(way cce.Way, timeout time.Duration) cce.Config {
+	return cce.Config{URL: f.engine.URL.String(), KubernetesURL: f.engine.KubernetesURL, Access: way, Timeout: timeout, CA: f.engine.CA}
 }
 
 func source(t *testing.T, c cce.Config) *cce.Source {

@@ -35,8 +35,8 @@ func onCluster(t *testing.T, way cce.Way) *fixture {
 	return start(t, text, way)
 }
 
-// open returns a function that makes requests with an access.
-func open(t *testing.T, a deployer.Access) func(method, path, body string) (*http.Response, error) {
+// client returns a client that knows the cluster of an access.
+func client(t *testing.T, a deployer.Access) *http.Client {
 	t.Helper()
 	config := &tls.Config{InsecureSkipVerify: a.Insecure}
 	if len(a.CA) > 0 {
@@ -50,8 +50,15 @@ func open(t *testing.T, a deployer.Access) func(method, path, body string) (*htt
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	transport := &http.Transport{TLSClientConfig: config}
+	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// open returns a function that makes requests with an access.
+func open(t *testing.T, a deployer.Access) func(method, path, body string) (*http.Response, error) {
+	t.Helper()
+	c := client(t, a)
 	return func(method, path, body string) (*http.Response, error) {
 		r, err := http.NewRequestWithContext(t.Context(), method, a.Server+path, strings.NewReader(body))
 		if err != nil {
@@ -61,7 +68,7 @@ func open(t *testing.T, a deployer.Access) func(method, path, body string) (*htt
 		if a.Token.IsSet() {
 			r.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
 		}
-		return (&http.Client{Transport: transport}).Do(r)
+		return c.Do(r)
 	}
 }
 
@@ -122,7 +129,7 @@ func TestClusterOwnRights(t *testing.T) {
 	r.Header.Set("X-Auth-Token", a.Token.Reveal())
 	r.Header.Set("Impersonate-User", "system:admin")
 	r.Header.Set("Impersonate-Group", "system:masters")
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := client(t, a).Do(r)
 	if status, text := answerTo(t, resp, err); status != 403 || !strings.Contains(text, `User \"tom.klein\" cannot list`) {
 		t.Errorf("%d %s", status, text)
 	}
@@ -143,7 +150,7 @@ func TestClusterRefused(t *testing.T) {
 		"unknown cluster":          {strings.Replace(a.Server, alpha, "none", 1), a.Token, 404},
 		"hibernating cluster":      {strings.TrimSuffix(a.Server, "a") + "d", a.Token, 503},
 	} {
-		resp, err := open(t, deployer.Access{Server: c.server, Token: c.token})(http.MethodGet, "/version", "")
+		resp, err := open(t, deployer.Access{Server: c.server, Token: c.token, CA: a.CA})(http.MethodGet, "/version", "")
 		if status, text := answerTo(t, resp, err); status != c.status {
 			t.Errorf("%s: %d %s", name, status, text)
 		}

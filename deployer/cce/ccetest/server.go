@@ -9,7 +9,10 @@ package ccetest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -36,6 +39,8 @@ type Server struct {
 	URL *url.URL
 	// KubernetesURL is that of the gateway, with the mark {cluster_id}.
 	KubernetesURL string
+	// CA is what both are known by, in PEM: Kubernetes clients send tokens by TLS only.
+	CA []byte
 
 	identity string
 	plane    *controlPlane // nil without one
@@ -80,16 +85,25 @@ func Start(o Options) (*Server, error) {
 		}
 		s.plane, s.proxy = plane, plane.proxy()
 	}
+	certificate, ca, err := identify()
+	if err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s.URL = &url.URL{Scheme: "http", Host: l.Addr().String()}
+	s.CA = ca
+	s.URL = &url.URL{Scheme: "https", Host: l.Addr().String()}
 	s.KubernetesURL = s.URL.String() + "/k8s/{cluster_id}"
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20}
+	s.http = &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+		ErrorLog:  log.New(io.Discard, "", 0), // of clients that do not know the authority
+	}
 	go func() {
 		defer close(s.served)
-		_ = s.http.Serve(l)
+		_ = s.http.ServeTLS(l, "", "")
 	}()
 	return s, nil
 }
