@@ -248,6 +248,8 @@ func (s *server) reload(cfg *config.Config) error {
 		{"admin", s.cfg.Admin, cfg.Admin},
 		{"portal", s.cfg.Portal, cfg.Portal},
 		{"iam", true, s.cfg.IAM.Equal(cfg.IAM)},
+		{"cce", s.cfg.CCE, cfg.CCE},
+		{"clusters", s.cfg.Clusters, cfg.Clusters},
 		{"keys", s.cfg.Keys, cfg.Keys},
 		{"limits", s.cfg.Limits, cfg.Limits},
 		{"stream", s.cfg.Stream, stream},
