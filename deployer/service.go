@@ -1,7 +1,6 @@
 package deployer
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -48,6 +47,8 @@ type Service struct {
 	places    store.Collection[place]
 	tokens    *tokenCache
 	forms     *formCache
+	worker    *worker
+	rows      *rowCache
 	// waked holds something when there may be work that Run has not seen.
 	waked chan struct{}
 }
@@ -70,15 +71,10 @@ func NewService(o Options) *Service {
 		places:    store.NewCollection[place](o.Documents, kindPlace, nil),
 		tokens:    newTokenCache(o.Now),
 		forms:     newFormCache(),
+		worker:    newWorker(o.Holder),
+		rows:      newRowCache(),
 		waked:     make(chan struct{}, 1),
 	}
-}
-
-// newWorkloads returns the workloads kept in d.
-func newWorkloads(d store.Documents) store.Collection[Workload] {
-	return store.NewCollection(d, kindWorkload, func(w Workload) map[string]string {
-		return map[string]string{"tenant": w.TenantID}
-	})
 }
 
 // wake lets Run look for work now.
@@ -95,43 +91,4 @@ func (s *Service) stamp() time.Time { return s.o.Now().UTC().Truncate(time.Micro
 // missing says whether a read failed because nothing has that ID, which may be one that nothing can have.
 func missing(err error) bool {
 	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid)
-}
-
-// Run works on workloads until ctx ends, then lets go of what it works on. It is called once.
-func (s *Service) Run(ctx context.Context) error { panic("not built yet") }
-
-// Workloads returns a page of workloads.
-func (s *Service) Workloads(ctx context.Context, by identity.Actor, q WorkloadQuery) (WorkloadPage, error) {
-	panic("not built yet")
-}
-
-// Workload returns a workload, or a fault of kind NotFound.
-func (s *Service) Workload(ctx context.Context, by identity.Actor, id string) (Workload, error) {
-	panic("not built yet")
-}
-
-// Observe reads from the cluster how a workload is doing.
-func (s *Service) Observe(ctx context.Context, by identity.Actor, cred Credential, id string) (Observation, error) {
-	panic("not built yet")
-}
-
-// Revisions returns what the cluster holds of a workload's release, newest first.
-func (s *Service) Revisions(ctx context.Context, by identity.Actor, cred Credential, id string) ([]Release, error) {
-	panic("not built yet")
-}
-
-// Rollback goes back to a revision.
-func (s *Service) Rollback(ctx context.Context, by identity.Actor, cred Credential, id string, revision int) (Workload, error) {
-	panic("not built yet")
-}
-
-// Uninstall removes a workload from its cluster; typed must be the name of the release. An operation that is under way is
-// ended first. forget only forgets it where the cluster cannot be reached any more: nothing is removed there.
-func (s *Service) Uninstall(ctx context.Context, by identity.Actor, cred Credential, id, typed string, forget bool) (Workload, error) {
-	panic("not built yet")
-}
-
-// Continue gives an operation that waits for access another credential.
-func (s *Service) Continue(ctx context.Context, by identity.Actor, cred Credential, id string) (Workload, error) {
-	panic("not built yet")
 }
