@@ -58,8 +58,8 @@ func (s *Service) deployed(ctx context.Context, by identity.Actor, id string) (W
 }
 
 func (s *Service) made(ctx context.Context, by identity.Actor, d Draft) (Workload, error) {
-	r, err := s.ownWorkload(ctx, by, d.WorkloadMade)
-	return r.Value, err
+	r, err := s.own(ctx, by, d.WorkloadMade)
+	return r.Value.shown(), err
 }
 
 // deploy writes what a review has found good, all in one commit, and lets Run know.
@@ -90,6 +90,9 @@ func (s *Service) deploy(ctx context.Context, by identity.Actor, v *reviewer, co
 		}
 		return append(append(writes, draft), more...), err
 	})
+	if err != nil {
+		s.revokeSealed(ctx, id, op.Sealed)
+	}
 	switch {
 	case errors.Is(err, errDeployed):
 		return s.deployed(ctx, by, v.draft.ID)
@@ -97,7 +100,7 @@ func (s *Service) deploy(ctx context.Context, by identity.Actor, v *reviewer, co
 		return Workload{}, err
 	}
 	s.wake()
-	return w, nil
+	return w.shown(), nil
 }
 
 // operation returns what is to be done, with its secrets sealed for the workload.
@@ -111,11 +114,9 @@ func (s *Service) operation(ctx context.Context, by identity.Actor, v *reviewer,
 	if err := s.ownToken(ctx, d.TenantID, v.cred, d.Target.ProjectID, &c); err != nil {
 		return Operation{}, err
 	}
-	op := Operation{
-		ID: identity.NewID("op_"), Kind: JobInstall, ByID: by.ID, ByName: by.Name, RequestedAt: s.stamp(),
-		ProductVersion: v.product.Version, ChartVersion: v.chart.Version, ChartDigest: v.chart.Digest, Values: v.values.Plain,
-		SecretPaths: slices.Sorted(maps.Keys(v.values.Secrets)),
-	}
+	op := s.newOperation(by, JobInstall)
+	op.ProductVersion, op.ChartVersion, op.ChartDigest = v.product.Version, v.chart.Version, v.chart.Digest
+	op.Values, op.SecretPaths = v.values.Plain, slices.Sorted(maps.Keys(v.values.Secrets))
 	if d.WorkloadID != "" {
 		op.Kind = JobUpgrade
 		op.SecretPaths = slices.Compact(slices.Sorted(slices.Values(append(op.SecretPaths, v.values.Kept...))))
@@ -142,65 +143,60 @@ func (s *Service) spend(ctx context.Context, by identity.Actor, v *reviewer, wor
 
 // newWorkload returns a workload to be installed, with its writes.
 func (s *Service) newWorkload(ctx context.Context, by identity.Actor, v *reviewer, id string, op Operation, consents []identity.Consent) (Workload, []store.Write, error) {
-	d, p := v.draft.Value, v.product
+	d := v.draft.Value
 	w := Workload{
-		ID: id, TenantID: d.TenantID, Target: d.Target, ProductID: p.ID, ProductVersion: p.Version,
-		ChartVersion: v.chart.Version, ChartDigest: v.chart.Digest, State: Requested, CreatedAt: s.stamp(), CreatedBy: by.Name,
+		ID: id, TenantID: d.TenantID, Target: d.Target, ProductID: v.product.ID, ProductVersion: op.ProductVersion,
+		ChartVersion: op.ChartVersion, ChartDigest: op.ChartDigest, Values: op.Values, SecretPaths: op.SecretPaths,
+		State: Requested, CreatedAt: s.stamp(), CreatedBy: by.Name, Operation: &op,
 	}
-	w.plan(v, op, consents)
+	w.plan(v, consents)
 	other, err := s.placeTaken(ctx, w.TenantID, w.Target)
 	if err != nil {
 		return w, nil, err
 	}
 	if other != "" {
-		return w, nil, fault.New(fault.Conflict, "release", "there is a release of this name in the namespace already")
+		return w, nil, errReleaseTaken
 	}
 	taken, err := s.takePlace(w)
 	if err != nil {
 		return w, nil, err
 	}
-	writes, err := s.planned(by, "workload.deploy", store.Record[Workload]{Value: w}, nil)
-	return w, append(writes, taken), err
-}
-
-// upgraded returns a workload to be upgraded, with its writes. What is deployed now stays to be read until the operation has
-// ended; the values are those that are wanted.
-func (s *Service) upgraded(ctx context.Context, by identity.Actor, v *reviewer, op Operation, consents []identity.Consent) (Workload, []store.Write, error) {
-	r, err := s.ownWorkload(ctx, by, v.draft.Value.WorkloadID)
+	written, err := s.workloads.Write(w.ID, 0, w)
 	if err != nil {
-		return r.Value, nil, err
+		return w, nil, err
 	}
-	before := r.Value
-	if err := upgradable(before); err != nil {
-		return before, nil, err
-	}
-	r.Value.State, r.Value.Reason = Requested, nil
-	r.Value.plan(v, op, consents)
-	writes, err := s.planned(by, "workload.upgrade", r, &before)
-	return r.Value, writes, err
+	entry, err := s.workloadAudit(by, "workload.deploy", nil, w)
+	return w, []store.Write{taken, written, entry}, err
 }
 
-// plan sets what is wanted of a workload.
-func (w *Workload) plan(v *reviewer, op Operation, consents []identity.Consent) {
-	p := v.product
-	w.ProductName, w.SellerID, w.SellerName, w.Licence, w.ChartName = p.Name, p.Seller.ID, p.Seller.Name, string(p.Licence), v.chart.Name
-	w.Values, w.SecretPaths, w.Operation = op.Values, op.SecretPaths, &op
-	// The evidence of documents that are accepted anew is replaced; the audit has the former one.
-	old := slices.DeleteFunc(slices.Clone(w.Consents), func(c identity.Consent) bool {
-		return slices.ContainsFunc(consents, func(n identity.Consent) bool { return n.DocumentID == c.DocumentID && n.Digest == c.Digest })
-	})
-	w.Consents = append(slices.Clone(consents), old[:min(len(old), maxConsents)]...)
+// upgraded returns a workload to be upgraded, with its writes. Versions and values stay those of what is deployed until the
+// operation has made a revision.
+func (s *Service) upgraded(ctx context.Context, by identity.Actor, v *reviewer, op Operation, consents []identity.Consent) (Workload, []store.Write, error) {
+	r, err := s.own(ctx, by, v.draft.Value.WorkloadID)
+	if err == nil {
+		err = r.Value.settled()
+	}
+	if err != nil {
+		return Workload{}, nil, err
+	}
+	w := r.Value
+	w.State = Upgrading
+	w.replace(op)
+	w.plan(v, consents)
+	writes, err := s.changed(by, "workload.upgrade", r, w, nil)
+	return w, writes, err
 }
 
 // maxConsents bounds how many former consents a workload keeps; the audit has all.
 const maxConsents = 40
 
-// planned returns the writes of a workload and of its audit entry.
-func (s *Service) planned(by identity.Actor, action string, r store.Record[Workload], before *Workload) ([]store.Write, error) {
-	w, err := s.workloads.Write(r.Value.ID, r.Version, r.Value)
-	if err != nil {
-		return nil, err
-	}
-	audit, err := s.workloadAudit(by, action, before, r.Value)
-	return []store.Write{w, audit}, err
+// plan sets what a workload keeps of product and consents. The evidence of documents that are accepted anew replaces the former
+// one, which the audit has.
+func (w *Workload) plan(v *reviewer, consents []identity.Consent) {
+	p := v.product
+	w.ProductName, w.SellerID, w.SellerName, w.Licence, w.ChartName = p.Name, p.Seller.ID, p.Seller.Name, string(p.Licence), v.chart.Name
+	old := slices.DeleteFunc(slices.Clone(w.Consents), func(c identity.Consent) bool {
+		return slices.ContainsFunc(consents, func(n identity.Consent) bool { return n.DocumentID == c.DocumentID && n.Digest == c.Digest })
+	})
+	w.Consents = append(slices.Clone(consents), old[:min(len(old), maxConsents)]...)
 }

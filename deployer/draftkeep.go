@@ -24,9 +24,8 @@ const (
 
 // What does not exist, for somebody or at all.
 var (
-	errNoTenant   = fault.New(fault.NotFound, "", "there is no such tenant")
-	errNoDraft    = fault.New(fault.NotFound, "", "there is no such draft; it may have been kept for too long")
-	errNoWorkload = fault.New(fault.NotFound, "", "there is no such workload")
+	errNoTenant = fault.New(fault.NotFound, "", "there is no such tenant")
+	errNoDraft  = fault.New(fault.NotFound, "", "there is no such draft; it may have been kept for too long")
 )
 
 // mayPrepare returns nil if the actor may prepare deployments at all. Operators may not: who deploys accepts documents.

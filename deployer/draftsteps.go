@@ -6,7 +6,6 @@ import (
 	"unicode"
 
 	"llmhub/catalog"
-	"llmhub/deployer/form"
 	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/secret"
@@ -30,48 +29,38 @@ func (s *Service) NewDraft(ctx context.Context, by identity.Actor, productID str
 	})
 }
 
-// NewUpgrade begins an upgrade of a workload to the product's current version, with the values that it has.
+// NewUpgrade begins an upgrade of a workload to the product's current version, with the values that it has. The error may be a
+// *Reason about the chart.
 func (s *Service) NewUpgrade(ctx context.Context, by identity.Actor, workloadID string) (Draft, error) {
-	return s.addDraft(ctx, by, func() (Draft, error) {
-		r, err := s.ownWorkload(ctx, by, workloadID)
-		if err != nil {
-			return Draft{}, err
-		}
-		w := r.Value
-		if err := upgradable(w); err != nil {
-			return Draft{}, err
-		}
-		p, err := s.product(w.ProductID)
-		if err != nil {
-			return Draft{}, err
-		}
-		d := s.begun(by, p)
-		d.WorkloadID, d.Target, d.Input = w.ID, w.Target, form.InputOf(w.Values)
-		d.Target.NewNamespace = false
-		return d, nil
-	})
+	if err := s.Ready(ctx, by, by.TenantID); err != nil {
+		return Draft{}, err
+	}
+	w, p, err := s.upgradable(ctx, by, workloadID)
+	if err != nil {
+		return Draft{}, err
+	}
+	d := s.begun(by, p)
+	d.WorkloadID, d.Target = w.ID, w.Target
+	d.Target.NewNamespace = false
+	f, chart, err := s.currentForm(ctx, d)
+	if err != nil {
+		return Draft{}, err
+	}
+	d.Digest, d.Input = chart.Digest, f.InputOf(w.Values)
+	return s.addDraft(ctx, by, func() (Draft, error) { return d, nil })
 }
 
-// ownWorkload returns a workload of the actor's tenant that the actor may change.
-func (s *Service) ownWorkload(ctx context.Context, by identity.Actor, id string) (store.Record[Workload], error) {
-	r, err := s.workloads.Get(ctx, id)
-	if missing(err) {
-		err = errNoWorkload
-	}
+// upgradable returns a workload that can be upgraded by the actor, with its product.
+func (s *Service) upgradable(ctx context.Context, by identity.Actor, workloadID string) (Workload, catalog.Product, error) {
+	r, err := s.own(ctx, by, workloadID)
 	if err == nil {
-		err = by.Require(r.Value.TenantID, identity.Subscribe, errNoWorkload)
+		err = r.Value.settled()
 	}
-	return r, err
-}
-
-func upgradable(w Workload) error {
-	switch {
-	case w.State.Pending():
-		return fault.New(fault.State, "", "an operation is under way; wait until it has ended")
-	case w.State == Removed:
-		return fault.New(fault.State, "", "the workload has been removed")
+	if err != nil {
+		return Workload{}, catalog.Product{}, err
 	}
-	return nil
+	p, err := s.product(r.Value.ProductID)
+	return r.Value, p, err
 }
 
 // Draft returns a draft of the actor's own.

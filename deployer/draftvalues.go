@@ -151,10 +151,7 @@ func (s *Service) values(ctx context.Context, d Draft, f *form.Form) (form.Value
 
 // keptOnly leaves of the secrets that an upgrade keeps those that the workload has: a new field has none to keep.
 func (s *Service) keptOnly(ctx context.Context, d Draft, f *form.Form, v form.Values) (form.Values, error) {
-	w, err := s.workloads.Get(ctx, d.WorkloadID)
-	if missing(err) {
-		return v, errNoWorkload
-	}
+	w, err := s.getWorkload(ctx, d.WorkloadID)
 	if err != nil {
 		return v, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"llmhub/catalog"
 	"llmhub/deployer/form"
@@ -40,8 +41,10 @@ type reviewer struct {
 	exists  bool    // the namespace
 	release Release // that is upgraded
 
-	chart     Chart
-	values    form.Values
+	chart  Chart
+	values form.Values
+	// scrub takes the secrets of the values out of what the cluster says.
+	scrub     *strings.Replacer
 	manifests []byte
 	inventory Inventory
 	diff      []Difference
@@ -99,10 +102,7 @@ func (s *Service) reviewable(ctx context.Context, by identity.Actor, id string) 
 	case d.WorkloadID == "":
 		return r, p, nil
 	}
-	w, err := s.ownWorkload(ctx, by, d.WorkloadID)
-	if err == nil {
-		err = upgradable(w.Value)
-	}
+	_, _, err = s.upgradable(ctx, by, d.WorkloadID)
 	return r, p, err
 }
 
@@ -233,6 +233,7 @@ func (v *reviewer) render(ctx context.Context) error {
 		return nil
 	}
 	d, values := v.draft.Value, v.values
+	v.scrub = newScrubber(sealed{Secrets: values.Secrets}).replacer
 	values.Secrets = make(map[string]secret.Text, len(v.values.Secrets)+len(values.Kept))
 	for path, text := range v.values.Secrets {
 		values.Secrets[path] = text
@@ -282,7 +283,7 @@ func (v *reviewer) inspect(ctx context.Context) error {
 		if f.Fails {
 			state = CheckFailed
 		}
-		v.note(checkOf(f.Reason.Code, CheckAccepted), state, f.Reason)
+		v.note(checkOf(f.Reason.Code, CheckAccepted), state, v.scrubbed(f.Reason))
 	}
 	return nil
 }
@@ -294,7 +295,7 @@ func (v *reviewer) blame(ctx context.Context, check CheckName, err error) error 
 	why, ok := asReason(err)
 	switch {
 	case ok:
-		v.note(checkOf(why.Code, check), CheckFailed, *why)
+		v.note(checkOf(why.Code, check), CheckFailed, v.scrubbed(*why))
 		return nil
 	case ctx.Err() != nil || errors.As(err, &wrong):
 		return err
@@ -302,6 +303,15 @@ func (v *reviewer) blame(ctx context.Context, check CheckName, err error) error 
 	v.s.o.Logger.Error("a check of a deployment failed", "draft", v.draft.ID, "check", check, "error", err)
 	v.note(check, CheckFailed, Reason{Code: Internal})
 	return nil
+}
+
+// scrubbed returns a reason as it may be shown. Before the values are rendered, nobody has been told them.
+func (v *reviewer) scrubbed(r Reason) Reason {
+	if v.scrub != nil {
+		r.Object, r.Detail = v.scrub.Replace(r.Object), v.scrub.Replace(r.Detail)
+	}
+	r.Object, r.Detail = cut(r.Object), cut(r.Detail)
+	return r
 }
 
 // review returns what has been found out.

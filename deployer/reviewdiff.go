@@ -89,9 +89,9 @@ func manifestObjects(manifests []byte, namespace string, kept bool) (map[Object]
 			continue
 		}
 		o := manifestObject{content: content}
-		o.APIVersion, o.Kind = textOf(content["apiVersion"]), textOf(content["kind"])
+		o.APIVersion, o.Kind = stringOf(content["apiVersion"]), stringOf(content["kind"])
 		meta, _ := content["metadata"].(map[string]any)
-		o.Name, o.Namespace = textOf(meta["name"]), cmp.Or(textOf(meta["namespace"]), namespace)
+		o.Name, o.Namespace = stringOf(meta["name"]), cmp.Or(stringOf(meta["namespace"]), namespace)
 		annotations, _ := meta["annotations"].(map[string]any)
 		if _, hook := annotations[hookAnnotation]; hook {
 			continue
@@ -105,7 +105,7 @@ func manifestObjects(manifests []byte, namespace string, kept bool) (map[Object]
 	}
 }
 
-func textOf(v any) string { s, _ := v.(string); return s }
+func stringOf(v any) string { s, _ := v.(string); return s }
 
 // hideEntries leaves only the names of the entries of a Secret.
 func hideEntries(content map[string]any) {

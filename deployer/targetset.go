@@ -26,6 +26,9 @@ const (
 	releaseTail     = 5
 )
 
+// errReleaseTaken says that a release is there already.
+var errReleaseTaken = fault.New(fault.Conflict, "release", "there is a release of this name in the namespace already")
+
 // SetTarget sets where the product goes: the cluster is opened, and namespace and release are checked. What is wrong are
 // faults whose Field is project, cluster, namespace, new_namespace or release. An empty Release gets a name.
 func (s *Service) SetTarget(ctx context.Context, by identity.Actor, cred Credential, id string, t Target) (Draft, error) {
@@ -125,7 +128,7 @@ func (s *Service) checkPlace(ctx context.Context, by identity.Actor, cred Creden
 		return err
 	}
 	if wrongRelease == nil && (found || exists) {
-		wrongRelease = fault.New(fault.Conflict, "release", "there is a release of this name in the namespace already")
+		wrongRelease = errReleaseTaken
 	}
 	return fault.Join(checkNamespace(t, there), wrongRelease)
 }
