@@ -22,7 +22,8 @@ func (s *Service) access(ctx context.Context, tenantID string, cred Credential, 
 	if err != nil {
 		return Access{}, err
 	}
-	return s.accessBy(ctx, tenantID, token, t)
+	a, err := s.accessBy(ctx, tenantID, token, t)
+	return a, s.ended(cred.Token, t.ProjectID, err)
 }
 
 // accessBy does what access does with a token of the project, as an operation has one.

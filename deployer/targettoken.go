@@ -60,6 +60,12 @@ func (c *tokenCache) put(from secret.Text, projectID string, token secret.Text, 
 	c.projects[newTokenKey(from, projectID)] = projectToken{token, ends}
 }
 
+func (c *tokenCache) drop(from secret.Text, projectID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.projects, newTokenKey(from, projectID))
+}
+
 // vouched says whether the token is known to be the tenant's.
 func (c *tokenCache) vouched(tenantID string, t secret.Text) bool {
 	c.mu.Lock()
