@@ -121,21 +121,28 @@ func (l *lab) workload(productID string, kind JobKind, state State) Workload {
 // request puts a workload as Deploy does, and returns its ID.
 func (l *lab) request(w Workload) string {
 	l.t.Helper()
-	box := sealed{
-		Token: secret.New(canary + "-token"), TokenEnds: time.Now().Add(time.Hour),
-		Secrets: map[string]secret.Text{"auth.password": secret.New(canary + "-password")},
-	}
-	if w.Licence == string(catalog.BYOL) {
-		box.Licence = secret.New(canary + "-licence")
-	}
-	var err error
-	if w.Operation.Sealed, err = l.seal(w.ID, box); err != nil {
-		l.t.Fatal(err)
-	}
+	w.Operation.Sealed = l.box(w.ID, w.Licence == string(catalog.BYOL))
 	place, err := l.takePlace(w)
 	l.put(place, err)
 	l.put(l.workloads.Write(w.ID, 0, w))
 	return w.ID
+}
+
+// box returns what an operation of a workload has sealed.
+func (l *lab) box(id string, licence bool) []byte {
+	l.t.Helper()
+	c := sealed{
+		Token: secret.New(canary + "-token"), TokenEnds: time.Now().Add(time.Hour),
+		Secrets: map[string]secret.Text{"auth.password": secret.New(canary + "-password")},
+	}
+	if licence {
+		c.Licence = secret.New(canary + "-licence")
+	}
+	box, err := l.seal(id, c)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return box
 }
 
 // install asks for an installation of the product cache.
