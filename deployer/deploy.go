@@ -2,7 +2,6 @@ package deployer
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -14,19 +13,25 @@ import (
 // Deploy makes the workload, or the upgrade, of a draft. It reviews once more: a failed check is a fault of kind State, and so
 // is a warning unless confirmed. Sending it twice returns the one workload.
 func (s *Service) Deploy(ctx context.Context, by identity.Actor, cred Credential, id, lang string, accepted []identity.Consent, confirmed bool) (Workload, error) {
-	r, err := s.ownDraft(ctx, by, id)
-	if err != nil {
-		return Workload{}, err
+	w, err := s.deployDraft(ctx, by, cred, id, lang, accepted, confirmed)
+	if err == nil {
+		return w, nil
 	}
-	if r.Value.WorkloadMade != "" {
+	// Whoever comes too late, even in the middle, gets what the first has made.
+	if r, failed := s.ownDraft(ctx, by, id); failed == nil && r.Value.WorkloadMade != "" {
 		return s.made(ctx, by, r.Value)
 	}
-	// What needs no cluster comes first.
-	if err := s.Ready(ctx, by, by.TenantID); err != nil {
+	return Workload{}, err
+}
+
+// deployDraft does what Deploy does for a draft that has not become a workload, or else fails.
+func (s *Service) deployDraft(ctx context.Context, by identity.Actor, cred Credential, id, lang string, accepted []identity.Consent, confirmed bool) (Workload, error) {
+	r, p, err := s.reviewable(ctx, by, id)
+	if err != nil {
 		return Workload{}, err
 	}
-	p, err := s.productOf(r.Value)
-	if err != nil {
+	// What needs no cluster comes first.
+	if err := s.Ready(ctx, by, r.Value.TenantID); err != nil {
 		return Workload{}, err
 	}
 	consents, err := by.Accept(documentsOf(p, lang), accepted, s.stamp())
@@ -34,10 +39,7 @@ func (s *Service) Deploy(ctx context.Context, by identity.Actor, cred Credential
 		return Workload{}, err
 	}
 	v, err := s.review(ctx, by, cred, id)
-	switch {
-	case errors.Is(err, errDeployed):
-		return s.deployed(ctx, by, id)
-	case err != nil:
+	if err != nil {
 		return Workload{}, err
 	}
 	if _, blocked, warned := v.outcome(); blocked {
@@ -48,15 +50,7 @@ func (s *Service) Deploy(ctx context.Context, by identity.Actor, cred Credential
 	return s.deploy(ctx, by, v, consents)
 }
 
-// deployed returns the workload that a draft of the actor's own has become.
-func (s *Service) deployed(ctx context.Context, by identity.Actor, id string) (Workload, error) {
-	r, err := s.ownDraft(ctx, by, id)
-	if err != nil {
-		return Workload{}, err
-	}
-	return s.made(ctx, by, r.Value)
-}
-
+// made returns the workload that a draft has become.
 func (s *Service) made(ctx context.Context, by identity.Actor, d Draft) (Workload, error) {
 	r, err := s.own(ctx, by, d.WorkloadMade)
 	return r.Value.shown(), err
@@ -92,11 +86,6 @@ func (s *Service) deploy(ctx context.Context, by identity.Actor, v *reviewer, co
 	})
 	if err != nil {
 		s.revokeSealed(ctx, id, op.Sealed)
-	}
-	switch {
-	case errors.Is(err, errDeployed):
-		return s.deployed(ctx, by, v.draft.ID)
-	case err != nil:
 		return Workload{}, err
 	}
 	s.wake()
