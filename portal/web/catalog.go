@@ -111,10 +111,14 @@ func (v *visit) card(p catalog.Product) productCard {
 
 // licence returns the word for a product's licence; empty for a product that has none.
 func (v *visit) licence(p catalog.Product) string {
-	if p.Licence == "" {
+	return v.licenceWord(string(p.Licence))
+}
+
+func (v *visit) licenceWord(licence string) string {
+	if licence == "" {
 		return ""
 	}
-	return v.t("product.licence." + string(p.Licence))
+	return v.t("product.licence." + licence)
 }
 
 // productIcon returns the picture of a product, or its initials in place of one.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/deployer"
 	"llmhub/fault"
 	"llmhub/portal/access"
 	"llmhub/store"
@@ -53,10 +54,16 @@ func (v *visit) sendToSignIn() error {
 }
 
 func (v *visit) classify(err error) failurePage {
-	var domain *fault.Error
+	var (
+		domain *fault.Error
+		reason *deployer.Reason
+	)
 	switch {
 	case errors.As(err, &domain):
 		return v.classifyFault(domain)
+	case errors.As(err, &reason):
+		note := v.reason(reason)
+		return failurePage{Status: fiber.StatusConflict, Heading: v.t("failure.cluster"), Text: note.Text + " " + note.Remedy, Retry: true}
 	case errors.Is(err, store.ErrInvalid):
 		return v.classifyFault(errNoPage)
 	case errors.Is(err, store.ErrConflict):

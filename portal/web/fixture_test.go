@@ -91,9 +91,11 @@ type fixture struct {
 	options   web.Options
 	operators *identity.Operators
 	web       *web.Web
-	log       *lockedBuffer
-	source    store.Source
-	seq       uint64
+	// deployments stands for what deploys.
+	deployments *deployments
+	log         *lockedBuffer
+	source      store.Source
+	seq         uint64
 }
 
 type lockedBuffer struct {
@@ -137,7 +139,8 @@ func newFixture(t *testing.T, change ...func(*web.Options)) *fixture {
 	if f.web, err = web.New(f.options); err != nil {
 		t.Fatal(err)
 	}
-	app := fiber.New(fiber.Config{DisableStartupMessage: true, ReadBufferSize: 16 << 10})
+	// As in the server: forms with files are read by the page, and bodies are not bounded closer than the pages bound them.
+	app := fiber.New(fiber.Config{DisableStartupMessage: true, ReadBufferSize: 16 << 10, DisablePreParseMultipartForm: true, BodyLimit: 8 << 20})
 	f.web.Register(app)
 	f.serve(app)
 	return f
@@ -172,6 +175,8 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	o.Tokens = identity.NewPersonalTokens(d, o.Audit, o.Users, o.Tenants, now)
 	o.Service = subscription.NewService(subscription.Options{Documents: d, Hasher: hasher, Gate: gate, Profiles: o.Profiles, Now: now})
 	o.TenantUsage = metering.NewTenants(d, o.Service.TenantOfKey, now)
+	f.deployments = newDeployments(d, o.Profiles, o.Catalog)
+	o.Deployments = f.deployments
 	o.SignIn = identity.NewSignIn(identity.SignInOptions{
 		Directory: f.directory, Tenants: o.Tenants, Users: o.Users, Sessions: o.Sessions, Operators: f.operators,
 		Throttle: identity.NewThrottle(now), Audit: o.Audit, CustomerRole: "te_admin", Now: now,

@@ -37,6 +37,7 @@ var icons = map[string]string{
 	"mail":       `<rect x="3.5" y="5" width="17" height="14" rx="1.5"/><path d="m4 7 8 6 8-6"/>`,
 	"menu":       `<path d="M4 6.5h16M4 12h16M4 17.5h16"/>`,
 	"message":    `<path d="M4 5h16v11H10l-4.5 4V16H4z"/><path d="M8 9h8M8 12h5"/>`,
+	"minus":      `<path d="M6 12h12"/>`,
 	"moon":       `<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/>`,
 	"plus":       `<path d="M12 5v14M5 12h14"/>`,
 	"receipt":    `<path d="M5 3v18l2.3-1.5L9.7 21l2.3-1.5 2.3 1.5 2.4-1.5L19 21V3zM9 8h6M9 12h6"/>`,

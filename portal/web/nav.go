@@ -18,6 +18,14 @@ var done = map[string]bool{
 	"rights-revoked":         true,
 	"key-deactivated":        true,
 	"subscription-cancelled": true,
+	"configuration-saved":    true,
+	"draft-discarded":        true,
+	"deployment-started":     true,
+	"upgrade-started":        true,
+	"rollback-started":       true,
+	"uninstall-started":      true,
+	"workload-continued":     true,
+	"workload-forgotten":     true,
 }
 
 // isDone says whether a code from a URL is one of done.

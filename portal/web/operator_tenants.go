@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/deployer"
 	"llmhub/identity"
 	"llmhub/subscription"
 )
@@ -58,6 +59,9 @@ type tenantPage struct {
 	Users         []userRow
 	Subscriptions []operatorSubscriptionRow
 	More          bool
+	// Workloads are the newest, WorkloadCount is how many have not been removed.
+	Workloads     []workloadRow
+	WorkloadCount int
 	History       []auditRow
 	Reason        string
 	Fault         string
@@ -100,6 +104,11 @@ func (w *Web) answerTenant(v *visit, status int, reason string, faults map[strin
 	for _, s := range subs.Rows {
 		p.ActiveKeys += s.Keys.Active
 	}
+	workloads, err := w.Deployments.Workloads(v.ctx, v.Actor, deployer.WorkloadQuery{TenantID: t.ID, PerPage: operatorPerPage})
+	if err != nil {
+		return err
+	}
+	p.Workloads, p.WorkloadCount = v.workloadRows(workloads.Rows), workloads.Total
 	if p.History, _, err = w.auditRows(v, identity.AuditQuery{TenantID: t.ID}, "", 20); err != nil {
 		return err
 	}

@@ -47,8 +47,6 @@ type purchase struct {
 	Action                 string
 	Consents               []consentBox
 	Problems               []link
-	// Later says that the product cannot be deployed by this portal yet.
-	Later bool
 }
 
 // consentBox is a document that has to be accepted, with the digest of what was shown.
@@ -123,7 +121,10 @@ func documentPath(p catalog.Product, d catalog.Document) string {
 
 // purchase finds out whether the visitor can buy the product, by the same checks that the purchase itself makes.
 func (w *Web) purchase(v *visit, p catalog.Product, faults map[string]string) (purchase, error) {
-	b := purchase{LLM: p.LLM != nil, Action: "/catalog/" + p.ID + "/subscribe", Later: p.CCE != nil}
+	b := purchase{LLM: p.LLM != nil, Action: "/catalog/" + p.ID + "/subscribe"}
+	if !b.LLM {
+		b.Action = "/catalog/" + p.ID + "/deploy"
+	}
 	switch {
 	case v.IsOperator():
 		b.Reason = v.t("product.operator")
@@ -148,7 +149,11 @@ func (w *Web) purchase(v *visit, p catalog.Product, faults map[string]string) (p
 			return b, err
 		}
 	}
-	if err := w.Service.Ready(v.ctx, v.Actor, v.Tenant.ID); err != nil {
+	ready := w.Service.Ready
+	if !b.LLM {
+		ready = w.Deployments.Ready
+	}
+	if err := ready(v.ctx, v.Actor, v.Tenant.ID); err != nil {
 		var domain *fault.Error
 		if !errors.As(err, &domain) {
 			return b, err
@@ -159,7 +164,9 @@ func (w *Web) purchase(v *visit, p catalog.Product, faults map[string]string) (p
 		}
 		return b, nil
 	}
-	b.Consents = v.consentBoxes(p)
+	if b.LLM {
+		b.Consents = v.consentBoxes(p)
+	}
 	for _, text := range faults {
 		b.Problems = append(b.Problems, link{"", sentence(text)})
 	}

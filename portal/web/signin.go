@@ -224,6 +224,9 @@ func (w *Web) signOut(v *visit) error {
 	if operator {
 		return v.redirect("/operator/login?done=signed-out")
 	}
+	if next := localPath(v.value("next"), ""); next != "" { // who signs in again comes back
+		return v.redirect("/login?next=" + url.QueryEscape(next))
+	}
 	return v.redirect("/catalog?done=signed-out")
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/catalog"
 	"llmhub/identity"
 	"llmhub/subscription"
 )
@@ -31,20 +32,11 @@ type subscriptionRow struct {
 	Contact, Cancel string
 }
 
-// emptyPage is a page that has nothing but its template.
-type emptyPage struct{}
-
-var (
-	subscriptionsTemplate = newPage[subscriptionsPage]("subscriptions")
-	workloadsTemplate     = newPage[emptyPage]("workloads")
-)
+var subscriptionsTemplate = newPage[subscriptionsPage]("subscriptions")
 
 func (w *Web) dashboardRoutes() []route {
 	return []route{
 		{fiber.MethodGet, "/dashboard", customers, func(v *visit) error { return v.redirect("/subscriptions") }},
-		{fiber.MethodGet, "/workloads", customers, func(v *visit) error {
-			return workloadsTemplate.render(v, fiber.StatusOK, frame{Title: v.t("workloads.title"), Current: "/workloads"}, emptyPage{})
-		}},
 		{fiber.MethodGet, "/subscriptions", customers, w.showSubscriptions},
 	}
 }
@@ -153,4 +145,12 @@ func (w *Web) sellerContact(productID string) string {
 		return "mailto:" + p.Seller.Email
 	}
 	return p.Seller.SupportURL
+}
+
+// supportOf leads to the support of a seller; empty if there is none.
+func supportOf(s catalog.Seller) string {
+	if s.SupportURL == "" && s.SupportEmail != "" {
+		return "mailto:" + s.SupportEmail
+	}
+	return s.SupportURL
 }

@@ -34,6 +34,8 @@ type visit struct {
 	// id joins the answer with its line in the log.
 	id   string
 	form url.Values
+	// file is what a form of one of the uploads brings.
+	file upload
 	// token is what this visitor's forms carry.
 	token string
 }
@@ -71,11 +73,22 @@ func (v *visit) checked(name string) bool { return v.form.Get(name) != "" }
 func (v *visit) readForm() error {
 	body := v.c.BodyRaw()
 	kind, _, _ := strings.Cut(v.c.Get(fiber.HeaderContentType), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	limit, withFile := maxFormBytes, false
+	if kind == fiber.MIMEMultipartForm && uploads[v.c.Route().Path] {
+		limit, withFile = MaxUploadBytes, true
+	}
 	switch {
-	case len(body) > maxFormBytes:
+	case len(body) > limit:
 		return fault.New(fault.Invalid, "", "the form is too large")
-	case !strings.EqualFold(strings.TrimSpace(kind), fiber.MIMEApplicationForm) || v.c.Get(fiber.HeaderContentEncoding) != "":
+	case kind != fiber.MIMEApplicationForm && !withFile || v.c.Get(fiber.HeaderContentEncoding) != "":
 		return fault.New(fault.Invalid, "", "the form is not understood")
+	}
+	if withFile {
+		if err := v.readUpload(body); err != nil {
+			return err
+		}
+		return v.web.Guard.CheckForm(v.c, v.form.Get(formTokenName))
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || len(form) > maxFormFields {

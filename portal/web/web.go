@@ -47,6 +47,8 @@ type Options struct {
 	Audit    *identity.Audit
 	Service  *subscription.Service
 	Ledger   store.Ledger
+	// Deployments brings products to clusters: a *deployer.Service.
+	Deployments Deployments
 	// TenantUsage reports on all tenants.
 	TenantUsage *metering.Tenants
 	// Catalog, Models and Prices return what is in force; they are called once per request that needs them.

@@ -6,7 +6,7 @@ const policy = window.trustedTypes?.createPolicy('portal', { createHTML: (/** @t
 /**
  * Reads a page of this site. @param {string} html @returns {Document}
  */
-function parse(html) {
+export function parse(html) {
   const trusted = policy ? policy.createHTML(html) : html;
   return new DOMParser().parseFromString(/** @type {string} */ (trusted), 'text/html');
 }

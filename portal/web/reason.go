@@ -1,0 +1,48 @@
+package web
+
+import (
+	"errors"
+
+	"github.com/gofiber/fiber/v2"
+
+	"llmhub/deployer"
+)
+
+// reasonNote says what keeps a deployment from going on: a sentence, what can be done about it, and the cluster's own words.
+type reasonNote struct {
+	Text, Remedy, Object, Detail string
+	// SignIn says that signing in again mends it, and leads back to Next. Token is for that form.
+	SignIn      bool
+	Next, Token string
+}
+
+// reason returns the words for a reason; nil for none.
+func (v *visit) reason(r *deployer.Reason) *reasonNote {
+	if r == nil {
+		return nil
+	}
+	key := "reason." + string(r.Code)
+	return &reasonNote{Text: v.t(key), Remedy: v.t(key + ".fix"), Object: r.Object, Detail: r.Detail}
+}
+
+// trouble returns what an error of a cluster says at its place on a page, with a way to sign in again where that helps, or
+// the error if it is another one.
+func (v *visit) trouble(err error) (*reasonNote, error) {
+	var r *deployer.Reason
+	if !errors.As(err, &r) {
+		return nil, err
+	}
+	note := v.reason(r)
+	if r.Code == deployer.AccessEnded {
+		note.SignIn, note.Token, note.Next = true, v.token, v.here()
+	}
+	return note, nil
+}
+
+// here is the address of the page, to come back to.
+func (v *visit) here() string {
+	if v.c.Method() == fiber.MethodGet {
+		return string(v.c.Request().RequestURI())
+	}
+	return string(v.c.Request().URI().Path())
+}
