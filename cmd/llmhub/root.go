@@ -53,6 +53,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newUsageCommand(api),
 		newAuditCommand(api),
 		newVersionCommand(env),
+		newHelmWorkerCommand(env),
 	)
 	markFailures(root)
 	return root
