@@ -17,7 +17,7 @@ func (f *Form) Clean(in Input) (Input, map[string]secret.Text) {
 		if !ok || d.Hidden {
 			continue
 		}
-		if len(given) > 0 && d.Kind != Multi && d.Kind != List {
+		if len(given) > 0 && (d.Kind == Switch || d.Kind == Secret) {
 			given = given[len(given)-1:]
 		}
 		values := make([]string, 0, min(len(given), maxEntries+1))
