@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"llmhub/catalog"
@@ -372,4 +373,20 @@ func TestPlainIsJSON(t *testing.T) {
 	if got := f.InputOf(kept); !reflect.DeepEqual(got, f.InputOf(v.Plain)) {
 		t.Errorf("%v", got)
 	}
+}
+
+// A form that is shared gives each its own values.
+func TestConcurrentUse(t *testing.T) {
+	f := compile(t, nil, database, databaseValues)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			want := fmt.Sprintf(`{"backup":{"enabled":true,"keepDays":%d},"name":"x"}`, i+1)
+			v, err := f.Check(form.Input{"name": {"x"}, "backup.enabled": {"true"}, "backup.keepDays": {fmt.Sprint(i + 1)}}, false)
+			if got := v.JSON().Reveal(); err != nil || got != want {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
 }
