@@ -138,10 +138,8 @@ func refusal(message string) deployer.ReasonCode {
 
 // explainJob says why a Job has failed, with the exit code of its last pod if that is still there.
 func (o *observation) explainJob(h *health, j *batchv1.Job, code deployer.ReasonCode) {
-	h.ready = jobIs(j, batchv1.JobComplete) != nil
 	c := jobIs(j, batchv1.JobFailed)
 	if c == nil {
-		h.short = j.Status.Active+j.Status.Succeeded+j.Status.Failed == 0
 		return
 	}
 	detail := c.Reason + ": " + c.Message
