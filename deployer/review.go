@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -229,11 +230,11 @@ const keptSecret = "0kept0secret0that0is0not0read0"
 
 // render renders the chart as the cluster would get it, unless something that it needs is missing.
 func (v *reviewer) render(ctx context.Context) error {
-	if v.failed(CheckReachable, CheckVersion, CheckChart, CheckValues) {
+	if v.failed(CheckReachable, CheckChart, CheckValues) {
 		return nil
 	}
 	d, values := v.draft.Value, v.values
-	v.scrub = newScrubber(sealed{Secrets: values.Secrets}).replacer
+	v.scrub = newScrubber(sealed{Secrets: v.values.Secrets}).replacer
 	values.Secrets = make(map[string]secret.Text, len(v.values.Secrets)+len(values.Kept))
 	for path, text := range v.values.Secrets {
 		values.Secrets[path] = text
@@ -243,13 +244,14 @@ func (v *reviewer) render(ctx context.Context) error {
 	}
 	manifests, err := v.s.o.Releases.Render(ctx, RenderInput{
 		Chart: v.chart, Namespace: d.Target.Namespace, Release: d.Target.Release, Values: values.JSON(),
+		SecretPaths: append([]string{}, slices.Sorted(maps.Keys(values.Secrets))...),
 		KubeVersion: v.facts.Version, APIVersions: v.facts.APIVersions, Upgrade: d.WorkloadID != "",
 	})
 	if err != nil {
 		return v.blame(ctx, CheckValues, err)
 	}
 	v.note(CheckValues, CheckPassed)
-	v.manifests = manifests
+	v.manifests = append([]byte{}, manifests...)
 	if d.WorkloadID == "" {
 		return nil
 	}
@@ -261,12 +263,13 @@ func (v *reviewer) render(ctx context.Context) error {
 
 // inspect asks the cluster what the manifests mean for it.
 func (v *reviewer) inspect(ctx context.Context) error {
-	if v.failed(CheckReachable, CheckVersion, CheckChart, CheckValues, CheckNamespace) {
+	if v.manifests == nil || v.failed(CheckReachable, CheckNamespace) {
 		return nil
 	}
 	t := v.draft.Value.Target
 	inventory, err := v.cluster.Inspect(ctx, Inspection{
 		Namespace: t.Namespace, NamespaceExists: v.exists, Release: t.Release, Manifests: v.manifests,
+		Secrets: slices.Collect(maps.Values(v.values.Secrets)),
 	})
 	if err != nil {
 		return v.blame(ctx, CheckAccepted, err)
@@ -279,11 +282,16 @@ func (v *reviewer) inspect(ctx context.Context) error {
 		v.note(CheckResources, CheckPassed)
 	}
 	for _, f := range inventory.Findings {
-		state := CheckWarned
-		if f.Fails {
-			state = CheckFailed
+		why := v.scrubbed(f.Reason)
+		switch {
+		case f.Fails:
+			v.note(checkOf(why, CheckAccepted), CheckFailed, why)
+		case why.Code == AccessDenied:
+			// It is what there is to see that the user may not read: how much is free.
+			v.note(CheckResources, CheckSkipped, why)
+		default:
+			v.note(checkOf(why, CheckAccepted), CheckWarned, why)
 		}
-		v.note(checkOf(f.Reason.Code, CheckAccepted), state, v.scrubbed(f.Reason))
 	}
 	return nil
 }
@@ -295,7 +303,7 @@ func (v *reviewer) blame(ctx context.Context, check CheckName, err error) error 
 	why, ok := asReason(err)
 	switch {
 	case ok:
-		v.note(checkOf(why.Code, check), CheckFailed, v.scrubbed(*why))
+		v.note(checkOf(*why, check), CheckFailed, v.scrubbed(*why))
 		return nil
 	case ctx.Err() != nil || errors.As(err, &wrong):
 		return err
