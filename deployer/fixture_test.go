@@ -24,7 +24,7 @@ import (
 // project eu has the cluster c1, with the user jo.
 type fixture struct {
 	*Service
-	t          *testing.T
+	t          testing.TB
 	dir        string
 	store      *local.Store
 	tenants    *identity.Tenants
@@ -43,7 +43,7 @@ type fixture struct {
 	log   strings.Builder
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{t: t, dir: t.TempDir(), clock: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), files: catalogFiles()}
 	d, err := local.Open(f.dir, local.Options{})

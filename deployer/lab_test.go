@@ -37,7 +37,7 @@ func (d *revoker) Revoke(_ context.Context, token secret.Text) error {
 	return nil
 }
 
-func inLab(t *testing.T, test func(l *lab)) {
+func inLab(t *testing.T, test func(t *testing.T, l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{fixture: newFixture(t)}
@@ -46,7 +46,7 @@ func inLab(t *testing.T, test func(l *lab)) {
 		l.releases.manifests = []byte("kind: Deployment\n")
 		l.ready()
 		l.Service = l.service(l.store, nil)
-		test(l)
+		test(t, l)
 	})
 }
 

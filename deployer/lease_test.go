@@ -52,7 +52,7 @@ func (l *lab) startOn(d store.Documents) (s *Service, stop func()) {
 
 // TestTwoProcesses shows that two processes never work on one workload, and share the work of many.
 func TestTwoProcesses(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 5 * time.Minute
 		var mu sync.Mutex
 		working := map[string]int{}
@@ -97,7 +97,7 @@ func TestTwoProcesses(t *testing.T) {
 
 // TestLeaseNotRenewed shows that a process which cannot write stops before its lease runs out, and only then another one begins.
 func TestLeaseNotRenewed(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 2 * time.Minute
 		id := l.install()
 		d := &sick{Documents: l.store}
@@ -132,7 +132,7 @@ func TestLeaseNotRenewed(t *testing.T) {
 
 // TestShortTrouble shows that a store which does not take writes for a while costs nothing.
 func TestShortTrouble(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = time.Minute
 		id := l.install()
 		d := &sick{Documents: l.store}
@@ -157,7 +157,7 @@ func TestShortTrouble(t *testing.T) {
 
 // TestEndNotWritten shows that an end which could not be written is found out again.
 func TestEndNotWritten(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		d := &sick{Documents: l.store}
 		l.startOn(d)
@@ -198,7 +198,7 @@ func (d *lossy) Put(ctx context.Context, writes ...store.Write) (store.Version, 
 
 // TestWritesWithoutAnswer shows that a write which was done, but not answered, is not taken for somebody else's.
 func TestWritesWithoutAnswer(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 2 * time.Minute
 		id := l.install()
 		l.startOn(&lossy{Documents: l.store})
@@ -212,7 +212,7 @@ func TestWritesWithoutAnswer(t *testing.T) {
 
 // TestDamagedWorkload shows that one workload which cannot be read keeps nobody from working on others.
 func TestDamagedWorkload(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		_, err := l.store.Put(t.Context(), store.Write{Kind: kindWorkload, ID: "wl_0", Body: []byte(`{"state": 7}`), Index: map[string]string{"pending": "yes", "tenant": "x"}})
 		if err != nil {

@@ -38,7 +38,7 @@ func TestKill(t *testing.T) {
 			for n := int64(1); ; n++ {
 				died := true
 				t.Run(fmt.Sprintf("%s/%v/%d", kind, after, n), func(t *testing.T) {
-					inLab(t, func(l *lab) {
+					inLab(t, func(t *testing.T, l *lab) {
 						id := o.begin(l)
 						ended := len(l.actions())
 						first := l.start()
@@ -171,7 +171,7 @@ func TestResume(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			inLab(t, func(l *lab) {
+			inLab(t, func(t *testing.T, l *lab) {
 				w := l.workload("cache", test.kind, map[JobKind]State{JobInstall: Installing, JobUpgrade: Upgrading, JobRollback: RollingBack, JobUninstall: Removing}[test.kind])
 				w.Operation.StartedAt = time.Now().Add(-time.Minute)
 				w.Operation.Deadline = time.Now().Add(time.Minute)
@@ -209,7 +209,7 @@ func one(revision int, status ReleaseStatus) func(string) []Release {
 
 // TestLateResumeEnds shows that an operation that is gone on with late has some time, and no more.
 func TestLateResumeEnds(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.stuck(&Reason{Code: Unschedulable})
 		w := l.workload("cache", JobInstall, Installing)
 		w.Operation.StartedAt, w.Operation.Deadline = time.Now().Add(-time.Hour), time.Now().Add(-50*time.Minute)
@@ -225,7 +225,7 @@ func TestLateResumeEnds(t *testing.T) {
 
 // TestPoison shows that an operation that ends each process is not tried for ever.
 func TestPoison(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		for range maxResumes + 1 {
 			p := l.start()
@@ -248,7 +248,7 @@ func TestPoison(t *testing.T) {
 
 // TestStop shows that a process that ends lets go of what it works on, so that another one goes on at once.
 func TestStop(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 20 * time.Second
 		id := l.install()
 		first := l.start()

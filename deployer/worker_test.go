@@ -11,7 +11,7 @@ import (
 )
 
 func TestInstall(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 5 * time.Second
 		l.stuck(nil)
 		id := l.request(l.workload("licensed", JobInstall, Requested))
@@ -102,7 +102,7 @@ func TestEnds(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			inLab(t, func(l *lab) {
+			inLab(t, func(t *testing.T, l *lab) {
 				id := l.install()
 				test.set(l)
 				l.start()
@@ -129,7 +129,7 @@ func (l *lab) runs(f func(l *lab, job Job) error) {
 }
 
 func TestPanicEndsNothingElse(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
 			if job.Release == "web" {
 				panic("at the disco")
@@ -153,7 +153,7 @@ func TestPanicEndsNothingElse(t *testing.T) {
 
 // TestBounds shows that no cluster and no tenant takes all there is, and that all come to their turn, the oldest first.
 func TestBounds(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 10 * time.Second
 		clusters := []string{"c1", "d1", "d2", "d3", "d4", "d5"}
 		tenants := []string{l.jo.TenantID, l.tenant("umbrella"), l.tenant("initech")}
@@ -206,7 +206,7 @@ func TestBounds(t *testing.T) {
 
 // TestWrites shows that progress is written at most once a second, and only if there is some.
 func TestWrites(t *testing.T) {
-	inLab(t, func(l *lab) {
+	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = time.Minute
 		id := l.install()
 		l.stuck(nil)
