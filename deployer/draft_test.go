@@ -197,6 +197,30 @@ func TestDraftsEnd(t *testing.T) {
 	}
 }
 
+// Run removes drafts that are over, but does not look for them all the time.
+func TestTidy(t *testing.T) {
+	f := newFixture(t)
+	f.draft("cache")
+	f.pass(draftLife)
+	left := func(want int) {
+		t.Helper()
+		if list, _, err := f.drafts.List(t.Context(), "", "", "", 0); err != nil || len(list) != want {
+			t.Errorf("%d drafts are stored, %v; want %d", len(list), err, want)
+		}
+	}
+	var last time.Time
+	f.tidy(t.Context(), &last)
+	left(0)
+	f.draft("cache")
+	last = f.now().Add(draftLife - sweepGap + time.Second)
+	f.pass(draftLife)
+	f.tidy(t.Context(), &last)
+	left(1) // a second is missing
+	f.pass(time.Second)
+	f.tidy(t.Context(), &last)
+	left(0)
+}
+
 func TestLicence(t *testing.T) {
 	f := newFixture(t)
 	large := strings.Repeat("l", MaxLicenceBytes)

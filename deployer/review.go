@@ -57,6 +57,9 @@ func (s *Service) review(ctx context.Context, by identity.Actor, cred Credential
 	if err != nil {
 		return nil, err
 	}
+	if r, err = s.pinned(ctx, by, r, p); err != nil {
+		return nil, err
+	}
 	v := &reviewer{s: s, cred: cred, draft: r, product: p}
 	err = together(
 		func() error { return v.prepareValues(ctx) },
@@ -71,14 +74,23 @@ func (s *Service) review(ctx context.Context, by identity.Actor, cred Credential
 	if err != nil {
 		return nil, err
 	}
-	if r.Value.Digest == "" && v.chart.Digest != "" {
-		// What is deployed is to be the chart that has been reviewed.
-		if _, err := s.pin(ctx, by, id, v.chart); err != nil {
-			return nil, err
-		}
-		v.draft, err = s.ownDraft(ctx, by, id)
+	return v, nil
+}
+
+// pinned returns a draft that says which chart is reviewed: it is the one that is deployed. A chart that cannot be had is left to
+// the review to tell.
+func (s *Service) pinned(ctx context.Context, by identity.Actor, r store.Record[Draft], p catalog.Product) (store.Record[Draft], error) {
+	if r.Value.Digest != "" {
+		return r, nil
 	}
-	return v, err
+	chart, err := s.fetch(ctx, p, "")
+	if err != nil {
+		return r, nil
+	}
+	if _, err := s.pin(ctx, by, r.ID, chart); err != nil {
+		return r, err
+	}
+	return s.ownDraft(ctx, by, r.ID)
 }
 
 // reviewable returns a draft that can be reviewed, with its product, or what has to be done before.
