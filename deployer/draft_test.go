@@ -382,6 +382,24 @@ func TestRemoteChartIsPinned(t *testing.T) {
 	f.checked(f.reviewed(d), CheckChart, CheckPassed)
 }
 
+// The same goes for one that nobody has looked at the form of.
+func TestReviewPinsTheChart(t *testing.T) {
+	f := newFixture(t)
+	d := f.draft("remote")
+	if _, err := f.SetTarget(t.Context(), f.jo, f.cred, d.ID, goal()); err != nil {
+		t.Fatal(err)
+	}
+	f.checked(f.reviewed(d), CheckChart, CheckFailed, ChartMissing)
+	f.releases.set(func(r *fakeReleases) { r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:one"} })
+	f.checked(f.reviewed(d), CheckChart, CheckPassed)
+	if got := f.read(d.ID).Digest; got != "sha256:one" {
+		t.Errorf("digest %q", got)
+	}
+	f.releases.set(func(r *fakeReleases) { r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:two"} })
+	_, err := f.Deploy(t.Context(), f.jo, f.cred, d.ID, "en", f.consents("remote"), true)
+	isFault(t, err, fault.State, "")
+}
+
 func TestFormsAreCompiledOnce(t *testing.T) {
 	f := newFixture(t)
 	d := f.draft("cache")
