@@ -390,12 +390,16 @@ func TestReviewPinsTheChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.checked(f.reviewed(d), CheckChart, CheckFailed, ChartMissing)
-	f.releases.set(func(r *fakeReleases) { r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:one"} })
+	f.releases.set(func(r *fakeReleases) {
+		r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:one"}
+	})
 	f.checked(f.reviewed(d), CheckChart, CheckPassed)
 	if got := f.read(d.ID).Digest; got != "sha256:one" {
 		t.Errorf("digest %q", got)
 	}
-	f.releases.set(func(r *fakeReleases) { r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:two"} })
+	f.releases.set(func(r *fakeReleases) {
+		r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:two"}
+	})
 	_, err := f.Deploy(t.Context(), f.jo, f.cred, d.ID, "en", f.consents("remote"), true)
 	isFault(t, err, fault.State, "")
 }

@@ -84,4 +84,3 @@ func (v *reviewer) lookAtRelease(ctx context.Context) error {
 	}
 	return nil
 }
-

@@ -118,4 +118,3 @@ func (v *reviewer) inspect(ctx context.Context) error {
 	}
 	return nil
 }
-
