@@ -351,7 +351,7 @@ func TestDeployingIsGated(t *testing.T) {
 	f := newFixture(t)
 	b := f.signIn("D1", "owner.one")
 	page := b.get("/catalog/valkey")
-	page.contains(t, "The organization profile must")
+	page.contains(t, "The organization profile has not been submitted.")
 	page.lacks(t, `action="/catalog/valkey/deploy"`)
 	if a := b.post("/catalog/valkey/deploy"); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("status %d", a.status)
