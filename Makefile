@@ -7,7 +7,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-keystone test-e2e fuzz check bench bench-portal clean
+.PHONY: help build run test test-kill test-keystone test-cluster test-e2e fuzz check bench bench-portal clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ test-kill: ## Kill the gateway at full load, 30 rounds, and count what is lost o
 test-keystone: ## Sign in at a real Keystone (Debian packages python3-keystone and gunicorn, about a minute)
 	./test-keystone.sh
 
+test-cluster: ## Deploy to a real Kubernetes control plane (its first build takes 5 to 20 minutes)
+	testcluster/with.sh $(GO) test -count=1 -run '^TestCluster' -timeout 20m ./deployer/... ./cmd/llmhub
+
 test-e2e: ## Use the portal in Chromium (Debian packages chromium and fonts-inter, Node 20; about 5 minutes)
-	./test-e2e.sh
+	testcluster/with.sh ./test-e2e.sh
 
 fuzz: ## Fuzz each target for FUZZTIME (default 30s)
 	./fuzz.sh

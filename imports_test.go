@@ -46,7 +46,7 @@ var outsiders = map[string][]string{
 	"k8s.io/":                               {"deployer/helm", "deployer/kube"},
 	"sigs.k8s.io/":                          {"deployer/helm", "deployer/kube"},
 	"github.com/santhosh-tekuri/jsonschema": {"deployer/form"},
-	"go.yaml.in/yaml":                       {"yamldoc", "config", "catalog", "portal/locale", "deployer/form"},
+	"go.yaml.in/yaml":                       {"yamldoc", "config", "catalog", "portal/locale", "deployer"},
 	"net/http":                              {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
 	"github.com/gophercloud/":               {"identity/iam"},
 	"github.com/yuin/goldmark":              {"portal"},

@@ -131,29 +131,37 @@ func checkSchema(text []byte, note func(file string, line int, format string, ar
 		note(file, 0, "is not a JSON object: %s", err)
 		return
 	}
-	if ref := foreignRef(schema); ref != "" {
-		note(file, 0, "$ref %s leads out of the schema", yamldoc.Quote(ref))
+	if ref := ForeignRef(schema); ref != "" {
+		note(file, 0, "%s leads out of the schema", ref)
 	}
 }
 
-// foreignRef returns a $ref that is not to the schema itself, empty if there is none.
-func foreignRef(v any) string {
+// ForeignRef returns a reference in a JSON schema that is not to the schema itself, such as $ref "https://example.com/s", empty if
+// there is none: a validator would fetch it from wherever it leads to. A $schema is one too, unless it names one of the drafts that validators have.
+func ForeignRef(v any) string {
 	switch v := v.(type) {
 	case map[string]any:
-		if ref, ok := v["$ref"].(string); ok && !strings.HasPrefix(ref, "#") {
-			return ref
+		for _, key := range []string{"$ref", "$dynamicRef", "$recursiveRef"} {
+			if ref, ok := v[key].(string); ok && !strings.HasPrefix(ref, "#") {
+				return key + " " + yamldoc.Quote(ref)
+			}
+		}
+		if draft, ok := v["$schema"].(string); ok && !draftForm.MatchString(draft) {
+			return "$schema " + yamldoc.Quote(draft)
 		}
 		for _, child := range v {
-			if ref := foreignRef(child); ref != "" {
+			if ref := ForeignRef(child); ref != "" {
 				return ref
 			}
 		}
 	case []any:
 		for _, child := range v {
-			if ref := foreignRef(child); ref != "" {
+			if ref := ForeignRef(child); ref != "" {
 				return ref
 			}
 		}
 	}
 	return ""
 }
+
+var draftForm = regexp.MustCompile(`^https?://json-schema\.org/(draft-0[467]|draft/20(19-09|20-12))/schema#?$`)

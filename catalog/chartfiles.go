@@ -15,12 +15,15 @@ import (
 	"strings"
 )
 
-// Bounds on one chart. Helm keeps a chart in a Secret of the release, which has room for 1 MiB of it compressed.
+// Bounds on one chart.
 const (
-	maxChartFiles   = 500
-	maxChartBytes   = 4 << 20
-	maxArchiveBytes = 1 << 20
+	maxChartFiles = 500
+	maxChartBytes = 4 << 20
 )
+
+// MaxArchiveBytes bounds the archive of a chart: Helm keeps a chart in a Secret of the release, which has room for 1 MiB of it
+// compressed.
+const MaxArchiveBytes = 1 << 20
 
 var (
 	errTooManyFiles = fmt.Errorf("more than %d files", maxChartFiles)
@@ -82,12 +85,17 @@ func readChartFolder(fsys fs.FS, dir string) ([]ChartFile, string, error) {
 	return files.list, fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
-// readChartArchive returns the files in a .tgz as Helm packs it, all in one folder, and the digest of the archive.
 func readChartArchive(fsys fs.FS, name string) ([]ChartFile, string, error) {
-	packed, err := readBounded(fsys, name, maxArchiveBytes)
+	packed, err := readBounded(fsys, name, MaxArchiveBytes)
 	if err != nil {
 		return nil, "", err
 	}
+	return UnpackChart(packed)
+}
+
+// UnpackChart returns the files in a .tgz as Helm packs it, all in one folder, in order of names, and the digest of the
+// archive. It is bounded in what it unpacks.
+func UnpackChart(packed []byte) ([]ChartFile, string, error) {
 	unzipped, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, "", fmt.Errorf("not a gzip archive: %w", err)

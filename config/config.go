@@ -33,9 +33,12 @@ type Config struct {
 	Shutdown            Shutdown
 	Log                 Log
 	// Catalog is the folder of the products' files, as an absolute path; empty means the products that are built in.
-	Catalog   string
-	Portal    Portal
-	IAM       IAM
+	Catalog string
+	Portal  Portal
+	IAM     IAM
+	CCE     CCE
+	// Clusters are what tenants can deploy to beside those of CCE.
+	Clusters  []Cluster
 	Upstreams []Upstream
 	Models    []Model
 }

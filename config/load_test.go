@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,9 @@ func TestExampleIsValidAndStatesDefaults(t *testing.T) {
 		c.Stream != want.Stream || c.Shutdown != want.Shutdown || c.Log != want.Log || c.Billing.Currency != want.Billing.Currency ||
 		c.Portal.Name != want.Portal.Name || c.Portal.Session != want.Portal.Session || c.IAM.CustomerRole != want.IAM.CustomerRole || c.IAM.Timeout != want.IAM.Timeout {
 		t.Errorf("the example calls something a default that is none:\n%+v\n%+v", *c, want)
+	}
+	if !reflect.DeepEqual(c.CCE, config.DefaultCCE()) || c.Clusters != nil {
+		t.Errorf("cce: %+v, clusters: %+v", c.CCE, c.Clusters)
 	}
 	if u := c.Upstreams[1]; u.APIKey.Reveal() != "upstream-secret" || u.OnDisconnect != config.Drain || u.IdleTimeout != 10*time.Minute {
 		t.Errorf("second upstream: %+v", u)

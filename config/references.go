@@ -5,6 +5,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -26,31 +28,9 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 // this place or behind it, as it may be the secret itself.
 func (d *decoder) secret(into *secret.Text, minimum int) reader {
 	return func(n node) {
-		if !d.Usable(n) {
-			return
-		}
-		if n.Kind != yaml.MappingNode {
-			d.Fault(n, "a secret is not written into this file; it "+secretForm)
-			return
-		}
-		if len(n.Content) != 2 || n.Content[0].Value != "env" && n.Content[0].Value != "file" {
-			d.Fault(n, secretForm)
-			return
-		}
-		at := n.Below(n.Content[0].Value, n.Content[1])
-		ref, ok := d.Scalar(at, "text", "!!str")
-		if !ok {
-			return
-		}
-		read := d.secretFromEnv
-		if n.Content[0].Value == "file" {
-			read = d.secretFromFile
-		}
-		text, ok := read(at, ref)
+		at, text, ok := d.reference(n)
 		switch {
 		case !ok:
-		case text == "":
-			d.Fault(at, "the secret is empty")
 		case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
 			d.Fault(at, "the secret contains spaces or characters other than ASCII")
 		case len(text) < minimum:
@@ -59,6 +39,50 @@ func (d *decoder) secret(into *secret.Text, minimum int) reader {
 			*into = secret.New(text)
 		}
 	}
+}
+
+// document reads a reference and the secret text of several lines behind it. No fault repeats any of it.
+func (d *decoder) document(into *secret.Text) reader {
+	return func(n node) {
+		at, text, ok := d.reference(n)
+		switch {
+		case !ok:
+		case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }):
+			d.Fault(at, "is not text")
+		default:
+			*into = secret.New(text)
+		}
+	}
+}
+
+// reference returns the secret that a reference leads to, and the node that faults of it are about.
+func (d *decoder) reference(n node) (at node, text string, ok bool) {
+	if !d.Usable(n) {
+		return n, "", false
+	}
+	if n.Kind != yaml.MappingNode {
+		d.Fault(n, "a secret is not written into this file; it "+secretForm)
+		return n, "", false
+	}
+	if len(n.Content) != 2 || n.Content[0].Value != "env" && n.Content[0].Value != "file" {
+		d.Fault(n, secretForm)
+		return n, "", false
+	}
+	at = n.Below(n.Content[0].Value, n.Content[1])
+	ref, ok := d.Scalar(at, "text", "!!str")
+	if !ok {
+		return at, "", false
+	}
+	if n.Content[0].Value == "file" {
+		text, ok = d.secretFromFile(at, ref)
+	} else {
+		text, ok = d.secretFromEnv(at, ref)
+	}
+	if ok && text == "" {
+		d.Fault(at, "the secret is empty")
+		ok = false
+	}
+	return at, text, ok
 }
 
 func (d *decoder) secretFromEnv(n node, name string) (string, bool) {
@@ -97,21 +121,28 @@ func (d *decoder) referred(n node, name string, limit int64) ([]byte, bool) {
 // certificates reads a PEM file of certificates.
 func (d *decoder) certificates(into **x509.CertPool) reader {
 	return func(n node) {
-		name, ok := d.Scalar(n, "a path", "!!str")
-		if !ok {
-			return
+		if _, pool := d.authorities(n); pool != nil {
+			*into = pool
 		}
-		text, ok := d.referred(n, name, maxCABytes)
-		if !ok {
-			return
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(text) {
-			d.Fault(n, "%s holds no PEM certificate", yamldoc.Quote(name))
-			return
-		}
-		*into = pool
 	}
+}
+
+// authorities returns what a PEM file of certificates holds, as text too; nil after a fault.
+func (d *decoder) authorities(n node) ([]byte, *x509.CertPool) {
+	name, ok := d.Scalar(n, "a path", "!!str")
+	if !ok {
+		return nil, nil
+	}
+	text, ok := d.referred(n, name, maxCABytes)
+	if !ok {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		d.Fault(n, "%s holds no PEM certificate", yamldoc.Quote(name))
+		return nil, nil
+	}
+	return text, pool
 }
 
 // folder reads a path and makes it absolute.

@@ -17,10 +17,10 @@ const (
 
 var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// config reads the whole file. Upstreams are read before models, stream before upstreams and listen before portal,
-// whatever their order in the file, as the later ones refer to the earlier ones.
+// config reads the whole file. Upstreams are read before models, stream before upstreams, listen before portal and iam
+// before cce, whatever their order in the file, as the later ones refer to the earlier ones.
 func (d *decoder) config(c *Config, root *yaml.Node) {
-	var upstreams, models, portal *node
+	var upstreams, models, portal, iam, cce *node
 	keep := func(into **node) reader { return func(n node) { *into = &n } }
 	d.Mapping(node{Node: root},
 		optional("listen", d.address(&c.Listen)),
@@ -35,12 +35,20 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 		optional("log", d.log(&c.Log)),
 		optional("catalog", d.existingFolder(&c.Catalog)),
 		optional("portal", keep(&portal)),
-		optional("iam", d.iam(&c.IAM)),
+		optional("iam", keep(&iam)),
+		optional("cce", keep(&cce)),
+		optional("clusters", d.clusters(&c.Clusters)),
 		required("upstreams", keep(&upstreams)),
 		required("models", keep(&models)),
 	)
 	if portal != nil {
 		d.portal(c, *portal)
+	}
+	if iam != nil {
+		d.iam(&c.IAM)(*iam)
+	}
+	if cce != nil {
+		d.cce(&c.CCE, *cce, iam != nil)
 	}
 	var named names
 	if upstreams != nil {

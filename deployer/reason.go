@@ -1,5 +1,7 @@
 package deployer
 
+import "strings"
+
 // ReasonCode says what keeps a deployment from going on; pages have words for each.
 type ReasonCode string
 
@@ -93,4 +95,16 @@ func (r *Reason) Error() string {
 		s += ": " + r.Detail
 	}
 	return s
+}
+
+// maxDetail bounds the detail of a reason in characters.
+const maxDetail = 1000
+
+// cut returns what of a text has room in the detail of a reason.
+func cut(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if r := []rune(text); len(r) > maxDetail {
+		return string(r[:maxDetail-1]) + "…"
+	}
+	return text
 }

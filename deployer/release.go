@@ -20,7 +20,7 @@ type Releases interface {
 	Run(ctx context.Context, job Job, tell func(Stage)) error
 	// Get returns what the cluster holds of a release, and whether it holds anything.
 	Get(ctx context.Context, a Access, namespace, release string) (Release, bool, error)
-	// History returns the revisions that the cluster holds, newest first.
+	// History returns the revisions that the cluster holds, newest first, without their Manifests.
 	History(ctx context.Context, a Access, namespace, release string) ([]Release, error)
 }
 
@@ -38,6 +38,8 @@ type RenderInput struct {
 	Namespace, Release string
 	// Values is a JSON object, and may hold secrets.
 	Values secret.Text
+	// SecretPaths are the dotted paths of the secrets in Values, which errors never contain; nil means all of Values.
+	SecretPaths []string
 	// KubeVersion and APIVersions are those of the cluster, from Facts.
 	KubeVersion string
 	APIVersions []string
@@ -66,6 +68,9 @@ type Job struct {
 	// Chart and Values are for JobInstall and JobUpgrade.
 	Chart  Chart
 	Values secret.Text
+	// SecretPaths are the dotted paths of the secrets in Values, which errors never contain; nil means all of Values. What
+	// is kept is a secret, too.
+	SecretPaths []string
 	// Keep are dotted paths that an upgrade takes from the values of the release that is there.
 	Keep []string
 	// Revision is the one that JobRollback goes back to.

@@ -1,12 +1,11 @@
 package deployer
 
 import (
-	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"llmhub/catalog"
-	"llmhub/deployer/form"
 	"llmhub/identity"
 	"llmhub/secret"
 	"llmhub/store"
@@ -39,144 +38,57 @@ type Options struct {
 // Service prepares deployments, keeps workloads and works on them. It may be used concurrently; Run does the work.
 //
 // Each method takes who acts: what belongs to another tenant does not exist for a customer, reading takes the right
-// Reports and changing the right Subscribe. Errors are a *fault.Error or fault.Faults about what was asked, or a *Reason
-// about cluster and chart. Every change is kept in the audit by the same commit.
-type Service struct{ o Options }
+// Reports and changing the right Subscribe; preparing a deployment takes Subscribe. Errors are a *fault.Error or fault.Faults
+// about what was asked, or a *Reason about cluster and chart. Every change is kept in the audit by the same commit.
+type Service struct {
+	o         Options
+	drafts    store.Collection[Draft]
+	workloads store.Collection[Workload]
+	places    store.Collection[place]
+	tokens    *tokenCache
+	forms     *formCache
+	worker    *worker
+	rows      *rowCache
+	// waked holds something when there may be work that Run has not seen.
+	waked chan struct{}
+}
+
+// The kinds of documents.
+const (
+	kindDraft    = "draft"
+	kindWorkload = "workload"
+	kindPlace    = "workload_place"
+)
 
 // NewService returns a service.
-func NewService(o Options) *Service { return &Service{o} }
-
-// Run works on workloads until ctx ends, then lets go of what it works on. It is called once.
-func (s *Service) Run(ctx context.Context) error { panic("not built yet") }
-
-// Ready returns nil if the actor can deploy for the tenant, or else what keeps from it.
-func (s *Service) Ready(ctx context.Context, by identity.Actor, tenantID string) error {
-	panic("not built yet")
+func NewService(o Options) *Service {
+	return &Service{
+		o: o,
+		drafts: store.NewCollection(o.Documents, kindDraft, func(d Draft) map[string]string {
+			return map[string]string{"user": d.UserID}
+		}),
+		workloads: newWorkloads(o.Documents),
+		places:    store.NewCollection[place](o.Documents, kindPlace, nil),
+		tokens:    newTokenCache(o.Now),
+		forms:     newFormCache(),
+		worker:    newWorker(o.Holder),
+		rows:      newRowCache(),
+		waked:     make(chan struct{}, 1),
+	}
 }
 
-// Projects returns the projects that can be chosen: the user's, and ConfiguredProject if there are configured clusters.
-func (s *Service) Projects(ctx context.Context, by identity.Actor, cred Credential) ([]identity.Project, error) {
-	panic("not built yet")
+// wake lets Run look for work now.
+func (s *Service) wake() {
+	select {
+	case s.waked <- struct{}{}:
+	default: // it has been told already
+	}
 }
 
-// Clusters returns the clusters of a project, available ones first.
-func (s *Service) Clusters(ctx context.Context, by identity.Actor, cred Credential, projectID string) ([]ClusterInfo, error) {
-	panic("not built yet")
-}
+// stamp returns the time as it is kept.
+func (s *Service) stamp() time.Time { return s.o.Now().UTC().Truncate(time.Microsecond) }
 
-// Cluster returns what is read live of a cluster.
-func (s *Service) Cluster(ctx context.Context, by identity.Actor, cred Credential, projectID, clusterID string) (ClusterDetails, error) {
-	panic("not built yet")
-}
-
-// NewDraft begins a deployment of a product.
-func (s *Service) NewDraft(ctx context.Context, by identity.Actor, productID string) (Draft, error) {
-	panic("not built yet")
-}
-
-// NewUpgrade begins an upgrade of a workload to the product's current version, with the values that it has.
-func (s *Service) NewUpgrade(ctx context.Context, by identity.Actor, workloadID string) (Draft, error) {
-	panic("not built yet")
-}
-
-// Draft returns a draft of the actor's own.
-func (s *Service) Draft(ctx context.Context, by identity.Actor, id string) (Draft, error) {
-	panic("not built yet")
-}
-
-// Drafts returns the drafts of the actor that have not become a workload, newest first.
-func (s *Service) Drafts(ctx context.Context, by identity.Actor) ([]Draft, error) {
-	panic("not built yet")
-}
-
-// Discard throws a draft away.
-func (s *Service) Discard(ctx context.Context, by identity.Actor, id string) error {
-	panic("not built yet")
-}
-
-// SetTarget sets where the product goes: the cluster is opened, and namespace and release are checked. What is wrong are
-// faults whose Field is project, cluster, namespace, new_namespace or release. An empty Release gets a name.
-func (s *Service) SetTarget(ctx context.Context, by identity.Actor, cred Credential, id string, t Target) (Draft, error) {
-	panic("not built yet")
-}
-
-// MaxLicenceBytes bounds a licence: a Secret holds 1 MiB, with its other parts.
-const MaxLicenceBytes = 512 << 10
-
-// SetLicence sets the licence; name is that of its file, or "text". later says that it is entered after the deployment, where
-// the product allows that. Without both the one that is there stays, or it is a fault of the field licence.
-func (s *Service) SetLicence(ctx context.Context, by identity.Actor, id, name string, licence secret.Text, later bool) (Draft, error) {
-	panic("not built yet")
-}
-
-// Form returns the configuration form of a draft's product.
-func (s *Service) Form(ctx context.Context, by identity.Actor, id string) (*form.Form, error) {
-	panic("not built yet")
-}
-
-// SetInput keeps what was entered, and then returns what is wrong with it as faults by path. Secrets that are not entered
-// again stay; clear names those that are to be forgotten.
-func (s *Service) SetInput(ctx context.Context, by identity.Actor, id string, in form.Input, clear []string) (Draft, error) {
-	panic("not built yet")
-}
-
-// YAML returns the values that the draft gives, secrets masked.
-func (s *Service) YAML(ctx context.Context, by identity.Actor, id string) (string, error) {
-	panic("not built yet")
-}
-
-// Missing returns the first step that has to be done before the review, StepReview if none.
-func (s *Service) Missing(ctx context.Context, d Draft) (Step, error) { panic("not built yet") }
-
-// Review looks at everything that can be found out before deploying. What is wrong is in the checks; an error is that of
-// the draft.
-func (s *Service) Review(ctx context.Context, by identity.Actor, cred Credential, id string) (Review, error) {
-	panic("not built yet")
-}
-
-// Documents returns what has to be accepted to deploy a product, its titles in a language.
-func (s *Service) Documents(productID, lang string) ([]identity.Document, error) {
-	panic("not built yet")
-}
-
-// Deploy makes the workload, or the upgrade, of a draft. It reviews once more: a failed check is a fault of kind State, and so
-// is a warning unless confirmed. Sending it twice returns the one workload.
-func (s *Service) Deploy(ctx context.Context, by identity.Actor, cred Credential, id, lang string, accepted []identity.Consent, confirmed bool) (Workload, error) {
-	panic("not built yet")
-}
-
-// Workloads returns a page of workloads.
-func (s *Service) Workloads(ctx context.Context, by identity.Actor, q WorkloadQuery) (WorkloadPage, error) {
-	panic("not built yet")
-}
-
-// Workload returns a workload, or a fault of kind NotFound.
-func (s *Service) Workload(ctx context.Context, by identity.Actor, id string) (Workload, error) {
-	panic("not built yet")
-}
-
-// Observe reads from the cluster how a workload is doing.
-func (s *Service) Observe(ctx context.Context, by identity.Actor, cred Credential, id string) (Observation, error) {
-	panic("not built yet")
-}
-
-// Revisions returns what the cluster holds of a workload's release, newest first.
-func (s *Service) Revisions(ctx context.Context, by identity.Actor, cred Credential, id string) ([]Release, error) {
-	panic("not built yet")
-}
-
-// Rollback goes back to a revision.
-func (s *Service) Rollback(ctx context.Context, by identity.Actor, cred Credential, id string, revision int) (Workload, error) {
-	panic("not built yet")
-}
-
-// Uninstall removes a workload from its cluster; typed must be the name of the release. An operation that is under way is
-// ended first. forget only forgets it where the cluster cannot be reached any more: nothing is removed there.
-func (s *Service) Uninstall(ctx context.Context, by identity.Actor, cred Credential, id, typed string, forget bool) (Workload, error) {
-	panic("not built yet")
-}
-
-// Continue gives an operation that waits for access another credential.
-func (s *Service) Continue(ctx context.Context, by identity.Actor, cred Credential, id string) (Workload, error) {
-	panic("not built yet")
+// missing says whether a read failed because nothing has that ID, which may be one that nothing can have.
+func missing(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid)
 }

@@ -37,9 +37,11 @@ type Workload struct {
 	SellerID       string `json:"seller_id"`
 	SellerName     string `json:"seller_name"`
 	Licence        string `json:"licence"`
-	ChartName      string `json:"chart_name"`
-	ChartVersion   string `json:"chart_version"`
-	ChartDigest    string `json:"chart_digest"`
+	// LicenceSecret is the Secret that the licence was put into; empty if none was.
+	LicenceSecret string `json:"licence_secret,omitempty"`
+	ChartName     string `json:"chart_name"`
+	ChartVersion  string `json:"chart_version"`
+	ChartDigest   string `json:"chart_digest"`
 	// Values are those of the revision that is wanted, without secrets; SecretPaths are where secrets are.
 	Values      map[string]any     `json:"values,omitempty"`
 	SecretPaths []string           `json:"secret_paths,omitempty"`
@@ -74,12 +76,14 @@ type Operation struct {
 	// Deadline is when the time limit of the product ends; set when it starts.
 	Deadline time.Time `json:"deadline,omitzero"`
 	// Version and Digest are the product's and its chart's; Revision is Helm's that came of it, or that is rolled back to.
-	ProductVersion string         `json:"product_version,omitempty"`
-	ChartVersion   string         `json:"chart_version,omitempty"`
-	ChartDigest    string         `json:"chart_digest,omitempty"`
-	Revision       int            `json:"revision,omitempty"`
-	Values         map[string]any `json:"values,omitempty"`
-	SecretPaths    []string       `json:"secret_paths,omitempty"`
+	ProductVersion string `json:"product_version,omitempty"`
+	ChartVersion   string `json:"chart_version,omitempty"`
+	ChartDigest    string `json:"chart_digest,omitempty"`
+	Revision       int    `json:"revision,omitempty"`
+	// Made is the revision that came of it, which differs from Revision where one is rolled back to; 0 if none did.
+	Made        int            `json:"made,omitempty"`
+	Values      map[string]any `json:"values,omitempty"`
+	SecretPaths []string       `json:"secret_paths,omitempty"`
 	// Sealed holds secrets, licence and token as long as it is under way.
 	Sealed []byte `json:"sealed,omitempty"`
 	// Steps are what has been done, with times.

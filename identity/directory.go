@@ -55,6 +55,9 @@ type Directory interface {
 	Projects(ctx context.Context, token secret.Text) ([]Project, error)
 	// Rescope exchanges a token for one of a project, and says until when it holds.
 	Rescope(ctx context.Context, token secret.Text, projectID string) (secret.Text, time.Time, error)
+	// Account returns whose token it is: user and domain, and the roles that hold where the token does, which is a domain or a
+	// project of it. Owner is not asked for. A token that is not valid gives ErrCredentials.
+	Account(ctx context.Context, token secret.Text) (Account, error)
 	// Revoke ends a token. A token that is not valid any more is no error.
 	Revoke(ctx context.Context, token secret.Text) error
 }

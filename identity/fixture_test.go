@@ -191,6 +191,10 @@ func (d *directory) Rescope(_ context.Context, t secret.Text, _ string) (secret.
 	return t, d.now(), nil
 }
 
+func (d *directory) Account(context.Context, secret.Text) (Account, error) {
+	return Account{}, ErrCredentials
+}
+
 func (d *directory) Revoke(ctx context.Context, token secret.Text) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -33,6 +33,10 @@ func (directory) Rescope(context.Context, secret.Text, string) (secret.Text, tim
 	return secret.Text{}, time.Time{}, errors.New("not here")
 }
 
+func (directory) Account(context.Context, secret.Text) (identity.Account, error) {
+	return identity.Account{}, errors.New("not here")
+}
+
 func (directory) Revoke(context.Context, secret.Text) error { return nil }
 
 // person is somebody who asks: the headers that say who.

@@ -30,7 +30,7 @@ const demoModel = "demo-chat"
 const demoOperator = "operator"
 
 func newDemoCommand(env *environment) *cobra.Command {
-	var listen, size string
+	var listen, size, kubeconfig string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run gateway and portal with a built-in model server and a simulated identity service",
@@ -39,10 +39,14 @@ simulated identity service. There is a customer with a subscription, keys and so
 usage, a customer who comes for the first time, and an operator; addresses, names and passwords
 are printed. Everything is kept in a temporary folder that is removed at the end.
 
+The customers have clusters at a simulated container engine. With --kubeconfig they all lead to the
+control plane of that file's current context, with its rights: use one that is yours to play with.
+
 With --size large there are a thousand customers with 100,000 keys and a year of usage; to make
 them takes a minute or two.`,
 		Example: `  llmhub demo
   llmhub demo --listen 127.0.0.1:9000
+  llmhub demo --kubeconfig kind.kubeconfig
   llmhub demo --size large`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,15 +54,16 @@ them takes a minute or two.`,
 			if err != nil {
 				return err
 			}
-			return demo(cmd.Context(), env, listen, plan)
+			return demo(cmd.Context(), env, listen, kubeconfig, plan)
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().StringVar(&size, "size", demoSmall, "how much there is: "+demoSmall+" or "+demoLarge)
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file of the Kubernetes control plane behind the customers' clusters")
 	return cmd
 }
 
-func demo(ctx context.Context, env *environment, listen string, plan demoPlan) (err error) {
+func demo(ctx context.Context, env *environment, listen, kubeconfig string, plan demoPlan) (err error) {
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
 		return &hintedError{err, "choose another address with --listen"}
@@ -85,6 +90,11 @@ func demo(ctx context.Context, env *environment, listen string, plan demoPlan) (
 		return err
 	}
 	cfg.IAM.URL = directory.URL
+	engine, err := startCloud(directory, kubeconfig, cfg)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
 	s, err := newServer(ctx, cfg, newLogger(env.stderr, slog.LevelWarn))
 	if err != nil {
 		return err
@@ -94,7 +104,7 @@ func demo(ctx context.Context, env *environment, listen string, plan demoPlan) (
 		return errors.Join(err, s.close())
 	}
 	debug.FreeOSMemory() // to make a large demo takes more than to serve it
-	env.greet("http://"+ln.Addr().String(), cfg.Admin.Token, w)
+	env.greet("http://"+ln.Addr().String(), cfg.Admin.Token, w, aboutClusters(kubeconfig != ""))
 	return s.run(ctx, ln)
 }
 
@@ -153,7 +163,7 @@ func demoPrice(input, output string) (p metering.Price, err error) {
 }
 
 // greet prints how to use the demo. The key is shown here and never again.
-func (e *environment) greet(server string, admin secret.Text, w demoWorld) {
+func (e *environment) greet(server string, admin secret.Text, w demoWorld, clusters string) {
 	var people strings.Builder
 	for _, p := range w.people {
 		fmt.Fprintf(&people, "  %-34s %s\n", p.who, p.what)
@@ -163,6 +173,8 @@ func (e *environment) greet(server string, admin secret.Text, w demoWorld) {
 Open %[1]s in a browser. Who can sign in:
 
 %[2]s
+%[9]s
+
 Stream an answer:
 
   curl -N %[1]s/v1/chat/completions -H 'Authorization: Bearer %[3]s' -H 'Content-Type: application/json' -d '{"model":"%[4]s","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
@@ -172,5 +184,5 @@ See the tokens just counted:
   %[5]s=%[6]s %[7]s usage --server %[1]s --key %[8]s --by key,model
 
 Ctrl-C ends the demo and removes its data.
-`, server, people.String(), w.secret.Reveal(), demoModel, tokenVariable, admin.Reveal(), os.Args[0], w.key.ID)
+`, server, people.String(), w.secret.Reveal(), demoModel, tokenVariable, admin.Reveal(), os.Args[0], w.key.ID, clusters)
 }

@@ -38,17 +38,21 @@ func loadCatalog(cfg *config.Config) (*catalog.Catalog, error) {
 	return catalog.LoadDir(cfg.Catalog)
 }
 
-func (s *server) makePages() (err error) {
+func (s *server) readCatalog() error {
 	products, err := loadCatalog(s.cfg)
 	if err != nil {
 		return fmt.Errorf("catalog: %w", err)
 	}
 	s.catalog.Store(products)
+	return nil
+}
+
+func (s *server) makePages() (err error) {
 	s.tenantUsage = metering.NewTenants(s.store, s.service.TenantOfKey, time.Now)
 	p, portal, iam := &s.people, s.cfg.Portal, s.cfg.IAM
 	s.web, err = web.New(web.Options{
 		Guard: p.guard, SignIn: p.signIn, Sessions: p.sessions, Tenants: p.tenants, Users: p.users, Profiles: p.profiles,
-		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store,
+		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store, Deployments: s.deployer,
 		TenantUsage: s.tenantUsage,
 		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
 		Prices:          func() metering.PriceList { return *s.prices.Load() },

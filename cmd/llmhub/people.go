@@ -16,6 +16,9 @@ import (
 // sweepEvery is how often sessions that are over are removed.
 const sweepEvery = 10 * time.Minute
 
+// sealKey is the file of the key that sessions and deployments are sealed with.
+const sealKey = "seal.key"
+
 // people is what the server knows of those who sign in.
 type people struct {
 	audit     *identity.Audit
@@ -27,6 +30,8 @@ type people struct {
 	tokens    *identity.PersonalTokens
 	signIn    *identity.SignIn
 	guard     *access.Guard
+	// directory is nil if there is none.
+	directory identity.Directory
 	// customersSignIn says that there is a directory that customers can sign in with.
 	customersSignIn bool
 }
@@ -34,7 +39,7 @@ type people struct {
 // peopleOn makes the services of package identity on documents, with a clock. The key that seals sessions lies in the data
 // folder.
 func (s *server) peopleOn(d store.Documents, now func() time.Time) (p people, err error) {
-	key, err := secret.LoadKey(s.cfg.Data, "seal.key")
+	key, err := secret.LoadKey(s.cfg.Data, sealKey)
 	if err != nil {
 		return p, err
 	}
@@ -51,15 +56,14 @@ func (s *server) peopleOn(d store.Documents, now func() time.Time) (p people, er
 	p.sessions = identity.NewSessions(d, sealer, identity.SessionOptions{
 		Idle: s.cfg.Portal.Session.Idle, Absolute: s.cfg.Portal.Session.Absolute,
 	}, now)
-	var directory identity.Directory
 	if s.cfg.IAM.URL != nil {
-		if directory, err = iam.New(iam.Config{URL: s.cfg.IAM.URL, Timeout: s.cfg.IAM.Timeout, RootCAs: s.cfg.IAM.RootCAs}); err != nil {
+		if p.directory, err = iam.New(iam.Config{URL: s.cfg.IAM.URL, Timeout: s.cfg.IAM.Timeout, RootCAs: s.cfg.IAM.RootCAs}); err != nil {
 			return p, err
 		}
 		p.customersSignIn = true
 	}
 	p.signIn = identity.NewSignIn(identity.SignInOptions{
-		Directory: directory, Tenants: p.tenants, Users: p.users, Sessions: p.sessions, Operators: p.operators,
+		Directory: p.directory, Tenants: p.tenants, Users: p.users, Sessions: p.sessions, Operators: p.operators,
 		Throttle: identity.NewThrottle(now), Audit: p.audit, CustomerRole: s.cfg.IAM.CustomerRole, Now: now, Logger: s.log,
 	})
 	p.guard = access.New(access.Options{
@@ -73,6 +77,7 @@ func (s *server) peopleOn(d store.Documents, now func() time.Time) (p people, er
 func (s *server) startBackground(ctx context.Context) {
 	ctx, s.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	s.background.Go(func() { s.sweepSessions(ctx) })
+	s.background.Go(func() { s.deploy(ctx) })
 	s.background.Go(func() {
 		today := func() store.Day { return store.DayOf(time.Now(), s.cfg.Billing.TimeZone) }
 		s.tenantUsage.KeepRecent(ctx, today, func() metering.PriceList { return *s.prices.Load() })

@@ -45,6 +45,8 @@ func TestReloadSaysWhatTakesARestart(t *testing.T) {
 		{"portal", func(cfg *config.Config) { cfg.Portal.Name = "Elsewhere" }},
 		{"iam", func(cfg *config.Config) { cfg.IAM.RootCAs = nil }},
 		{"iam", func(cfg *config.Config) { cfg.IAM.CustomerRole = "" }},
+		{"cce", func(cfg *config.Config) { cfg.CCE.CA = []byte("another") }},
+		{"clusters", func(cfg *config.Config) { cfg.Clusters = []config.Cluster{{Name: "lab"}} }},
 		{"limits", func(cfg *config.Config) { cfg.Limits.Requests = 7 }},
 	} {
 		log.Reset()

@@ -49,9 +49,11 @@ func newRootCommand(env *environment) *cobra.Command {
 		newTenantCommand(api),
 		newSubscriptionCommand(api),
 		newKeyCommand(api),
+		newWorkloadCommand(api),
 		newUsageCommand(api),
 		newAuditCommand(api),
 		newVersionCommand(env),
+		newHelmWorkerCommand(env),
 	)
 	markFailures(root)
 	return root

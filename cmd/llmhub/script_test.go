@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 // TestMain lets the scripts run this binary as llmhub.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == helmWorker {
+		main() // a server within a test starts the program that it is in
+	}
 	testscript.Main(m, map[string]func(){"llmhub": main})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/config"
+	"llmhub/deployer"
 	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal"
@@ -46,6 +47,7 @@ type server struct {
 	proxy    *proxy.Proxy
 	portal   *portal.Portal
 	web      *web.Web
+	deployer *deployer.Service
 	// tenantUsage is the operators' report on all tenants.
 	tenantUsage *metering.Tenants
 	app         *fiber.App
@@ -117,6 +119,12 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 		return nil, err
 	}
 	registerProcessMetrics(s.registry, s.store)
+	if err = s.readCatalog(); err != nil {
+		return nil, err
+	}
+	if err = s.makeDeployer(); err != nil {
+		return nil, err
+	}
 	s.portal = s.newPortal()
 	if err = s.makePages(); err != nil {
 		return nil, err
@@ -248,6 +256,8 @@ func (s *server) reload(cfg *config.Config) error {
 		{"admin", s.cfg.Admin, cfg.Admin},
 		{"portal", s.cfg.Portal, cfg.Portal},
 		{"iam", true, s.cfg.IAM.Equal(cfg.IAM)},
+		{"cce", s.cfg.CCE, cfg.CCE},
+		{"clusters", s.cfg.Clusters, cfg.Clusters},
 		{"keys", s.cfg.Keys, cfg.Keys},
 		{"limits", s.cfg.Limits, cfg.Limits},
 		{"stream", s.cfg.Stream, stream},
@@ -356,7 +366,7 @@ func (s *server) newPortal() *portal.Portal {
 	p := &s.people
 	return portal.New(portal.Options{
 		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
-		Tokens: p.tokens, Audit: p.audit, Ledger: s.store,
+		Tokens: p.tokens, Audit: p.audit, Ledger: s.store, Deployments: s.deployer,
 		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
 		Prices:   func() metering.PriceList { return *s.prices.Load() },
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,

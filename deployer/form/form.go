@@ -43,7 +43,8 @@ type Field struct {
 	// ChartDefault is what the chart itself takes, as a text to show; empty if it is nothing or a secret.
 	ChartDefault string
 	Options      []catalog.Choice
-	Patterns     []catalog.Pattern
+	// Patterns are what a text has to match; those of a schema have no message.
+	Patterns []catalog.Pattern
 	// Group heads fields that belong together; empty for none.
 	Group catalog.Text
 	// ShowIf says when the field is of use; nil means always.
@@ -60,13 +61,24 @@ type Condition struct {
 	Path, Value string
 }
 
-// Form is a compiled form. It may be used concurrently.
+// Form is a compiled form. It may be used concurrently; Fields must not be changed.
 type Form struct {
 	Fields []Field
-	private
+
+	// at and types are place and type of the fields by path.
+	at    map[string]int
+	types map[string]valueType
+	// defaults are the chart's own values.
+	defaults map[string]any
+	// check is nil where the chart has no schema.
+	check *validator
 }
 
 // Input is what was entered, by path: one value, or several for Multi and List. A path that is missing was not touched.
+//
+// Of several values of a Switch the last counts, so that a page can put a hidden "false" before the checkbox "true": a switch
+// that is off arrives as "false", and one that is missing was not on the page. In the same way a Multi may have an empty value
+// before others, which is left out: alone it says that nothing is chosen. The values of a List may be divided by line breaks.
 type Input map[string][]string
 
 // Values are the values for a chart.

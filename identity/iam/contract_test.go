@@ -79,6 +79,7 @@ func contract(t *testing.T, w world) {
 		{"projects", listsProjects},
 		{"rescope", rescopes},
 		{"rescope refused", rescopeRefused},
+		{"account", tellsAccount},
 		{"revoke", revokes},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.check(t, w) })
@@ -252,6 +253,45 @@ func rescopeRefused(t *testing.T, w world) {
 	} {
 		if token, _, err := w.directory.Rescope(t.Context(), c.token, c.project); !errors.Is(err, identity.ErrCredentials) || token.IsSet() {
 			t.Errorf("%s gives %v", name, err)
+		}
+	}
+}
+
+// tellsAccount asks whose the tokens of a domain and of a project are, and those that are nobody's.
+func tellsAccount(t *testing.T, w world) {
+	for _, c := range []identity.Credentials{byPassword(home, "alice", "alice's password"), byPassword(oddHome, "alice", "another alice's password")} {
+		a := w.signIn(t, c)
+		a.Owner = false
+		slices.Sort(a.Roles)
+		found, err := w.directory.Projects(t.Context(), a.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		project, _, err := w.directory.Rescope(t.Context(), a.Token, found[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, token := range map[string]secret.Text{"domain": a.Token, "project": project} {
+			got, err := w.directory.Account(t.Context(), token)
+			if err != nil {
+				t.Fatalf("token of a %s: %v", name, err)
+			}
+			slices.Sort(got.Roles)
+			if got.UserID != a.UserID || got.UserName != a.UserName || got.DomainID != a.DomainID || got.DomainName != a.DomainName ||
+				!slices.Equal(got.Roles, a.Roles) || got.Owner || !got.Token.Equal(token) || got.ExpiresAt.After(a.ExpiresAt.Add(time.Second)) {
+				t.Errorf("token of a %s is of %+v, not %+v", name, got, a)
+			}
+		}
+		if err := w.directory.Revoke(t.Context(), a.Token); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.directory.Account(t.Context(), a.Token); !errors.Is(err, identity.ErrCredentials) || got.UserID != "" {
+			t.Errorf("a revoked token is of %+v, %v", got, err)
+		}
+	}
+	for _, text := range []string{"", "no-token", "no\r\ntoken: x", "tökén", strings.Repeat("t", 200<<10)} {
+		if got, err := w.directory.Account(t.Context(), secret.New(text)); !errors.Is(err, identity.ErrCredentials) || got.UserID != "" {
+			t.Errorf("%.20q is of %+v, %v", text, got, err)
 		}
 	}
 }

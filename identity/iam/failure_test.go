@@ -249,3 +249,41 @@ func TestAddresses(t *testing.T) {
 		t.Error("no address is accepted")
 	}
 }
+
+// Whose a token is must be told as a whole, by a service that knows it, for the domain of its user.
+func TestAccountRefused(t *testing.T) {
+	other := strings.Replace(tokenBody, `"domain":{"id":"d1","name":"home"},"roles"`, `"project":{"id":"p1","name":"eu-de","domain":{"id":"d2","name":"away"}},"roles"`, 1)
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		want   error
+		detail string
+	}{
+		{"ended", 401, `{"error":{"message":"` + canary + `","code":401,"title":"Unauthorized"}}`, identity.ErrCredentials, "status 401"},
+		{"unknown", 404, `{"error":{"message":"` + canary + `","code":404,"title":"Not Found"}}`, identity.ErrCredentials, "status 404"},
+		{"another domain", 200, strings.Replace(tokenBody, `"domain":{"id":"d1","name":"home"},"roles"`, `"domain":{"id":"d2","name":"away"},"roles"`, 1), identity.ErrCredentials, "the user's domain"},
+		{"another domain's project", 200, other, identity.ErrCredentials, "the user's domain"},
+		{"nobody", 200, `{"token":{"expires_at":"2037-11-09T01:42:57.527363Z"}}`, identity.ErrUnavailable, "not that of an identity service"},
+		{"no end", 200, `{"token":{"user":{"id":"u1","domain":{"id":"d1"}}}}`, identity.ErrUnavailable, "not that of an identity service"},
+		{"wrong types", 200, `{"token":{"user":["` + canary + `"]}}`, identity.ErrUnavailable, "cannot be read"},
+		{"HTML", 200, "<html>" + canary, identity.ErrUnavailable, "cannot be read"},
+		{"endless", 200, `{"token":"` + strings.Repeat(canary, 1<<20), identity.ErrUnavailable, "more than"},
+		{"failure", 503, canary, identity.ErrUnavailable, "status 503"},
+	} {
+		client := stub(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Auth-Token") != canary || r.Header.Get("X-Subject-Token") != canary {
+				t.Errorf("%s: the token is not sent", c.name)
+			}
+			w.WriteHeader(c.status)
+			_, _ = w.Write([]byte(c.body))
+		})
+		a, err := client.Account(t.Context(), secret.New(canary))
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.detail) || a.UserID != "" {
+			t.Errorf("%s: %+v, %v", c.name, a, err)
+		}
+		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), canary) {
+			t.Errorf("%s: the error holds what was sent or answered: %v", c.name, err)
+		}
+	}
+}

@@ -82,9 +82,12 @@ type granted struct {
 		named
 		Domain named `json:"domain"`
 	} `json:"user"`
-	Domain  named   `json:"domain"`
-	Project named   `json:"project"`
-	Roles   []named `json:"roles"`
+	Domain  named `json:"domain"`
+	Project struct {
+		named
+		Domain named `json:"domain"`
+	} `json:"project"`
+	Roles []named `json:"roles"`
 }
 
 const errSenseless senseless = "the answer is not that of an identity service"
@@ -114,20 +117,25 @@ func (c *Client) grant(ctx context.Context, opts *tokens.AuthOptions) (granted, 
 	return g, nil
 }
 
-// account returns what the token says of its user, who must be one of the domain that the token is for.
+// account returns what the token of a sign-in says of its user, who must be one of the domain that the token is for.
 func (g granted) account() (identity.Account, error) {
 	if g.User.ID == "" || g.Domain.ID == "" || g.User.Domain.ID != g.Domain.ID {
 		return identity.Account{}, fmt.Errorf("%w: %s: the token is not one of the user's domain", identity.ErrUnavailable, signInCall)
 	}
+	return g.owner(), nil
+}
+
+// owner returns whose token it is, as far as the token says.
+func (g granted) owner() identity.Account {
 	a := identity.Account{
-		UserID: g.User.ID, UserName: g.User.Name, DomainID: g.Domain.ID, DomainName: g.Domain.Name,
+		UserID: g.User.ID, UserName: g.User.Name, DomainID: g.User.Domain.ID, DomainName: g.User.Domain.Name,
 		Token: g.token, ExpiresAt: g.ExpiresAt,
 	}
 	// OTC gives many roles the number "0": only names tell them apart.
 	for _, r := range g.Roles {
 		a.Roles = append(a.Roles, r.Name)
 	}
-	return a, nil
+	return a
 }
 
 // owns asks whether the user owns the domain. A service that does not know the question, as Keystone (404), or does not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -20,13 +21,19 @@ const maxPages = 50
 
 const errManyPages senseless = "the list of projects does not end"
 
-var errNoToken = fmt.Errorf("%w: no token or no project is given", identity.ErrCredentials)
+// maxTokenBytes bounds a token that is asked about: longer ones fit into no header.
+const maxTokenBytes = 128 << 10
+
+var (
+	errNoToken = fmt.Errorf("%w: no token or no project is given", identity.ErrCredentials)
+	errToken   = fmt.Errorf("%w: not sent, since it cannot be a token", identity.ErrCredentials)
+)
 
 // Projects returns the projects that the token's user can use, in the order of the service. A token that is not valid any
-// more gives ErrCredentials.
+// more, and a text that is none, give ErrCredentials.
 func (c *Client) Projects(ctx context.Context, token secret.Text) ([]identity.Project, error) {
-	if !token.IsSet() {
-		return nil, errNoToken
+	if !isToken(token) {
+		return nil, errToken
 	}
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
@@ -70,6 +77,45 @@ func (c *Client) Rescope(ctx context.Context, token secret.Text, projectID strin
 		return secret.Text{}, time.Time{}, failed(ctx, "exchange a token", err)
 	}
 	return g.token, g.ExpiresAt, nil
+}
+
+// isToken says whether a text can be sent as a token. Tokens come from callers of the API, too, who may give anything.
+func isToken(token secret.Text) bool {
+	text := token.Reveal()
+	return text != "" && len(text) <= maxTokenBytes && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// Account returns whose token it is. Of a token whose domain is another than its user's, such as that of an agency, nobody's
+// rights can be told: it gives ErrCredentials.
+func (c *Client) Account(ctx context.Context, token secret.Text) (identity.Account, error) {
+	if !isToken(token) {
+		return identity.Account{}, errToken
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	var r tokens.GetResult
+	s := c.session(token)
+	resp, err := s.Get(ctx, s.ServiceURL("auth", "tokens")+"?nocatalog=true", &r.Body, &gophercloud.RequestOpts{
+		MoreHeaders: map[string]string{"X-Subject-Token": token.Reveal()},
+	})
+	_, r.Header, r.Err = gophercloud.ParseResponse(resp, err)
+	g := granted{token: token}
+	err = r.ExtractInto(&g)
+	if err == nil && (g.User.ID == "" || g.User.Domain.ID == "" || g.ExpiresAt.IsZero()) {
+		err = errSenseless
+	}
+	switch {
+	case gophercloud.ResponseCodeIs(err, http.StatusNotFound):
+		return identity.Account{}, fmt.Errorf("%w: ask whose token it is: status %d", identity.ErrCredentials, http.StatusNotFound)
+	case err != nil:
+		return identity.Account{}, failed(ctx, "ask whose token it is", err)
+	}
+	for _, scope := range []string{g.Domain.ID, g.Project.Domain.ID} {
+		if scope != "" && scope != g.User.Domain.ID {
+			return identity.Account{}, fmt.Errorf("%w: the token is not one of the user's domain", identity.ErrCredentials)
+		}
+	}
+	return g.owner(), nil
 }
 
 // Revoke ends a token.

@@ -15,7 +15,7 @@ import (
 )
 
 // faultPackages are those whose faults can be shown on a page, from here.
-var faultPackages = []string{"../../fault", "../../identity", "../../subscription", "../web", "../access"}
+var faultPackages = []string{"../../fault", "../../identity", "../../subscription", "../../deployer", "../web", "../access"}
 
 // verb is what a format takes an argument for.
 var verb = regexp.MustCompile(`%[-+# 0]*[0-9.]*[a-zA-Z%]`)
@@ -52,6 +52,11 @@ func TestFaultsAreTranslated(t *testing.T) {
 	}
 }
 
+// text is an argument of a fault that comes in several languages.
+type text map[string]string
+
+func (t text) In(lang string) string { return t[lang] }
+
 func TestFaultInALanguage(t *testing.T) {
 	c, err := Load()
 	if err != nil {
@@ -62,6 +67,13 @@ func TestFaultInALanguage(t *testing.T) {
 		t.Error(got)
 	}
 	if got := c.In("de").Fault("must have at most %d entries", "must have at most 3 entries", args); got != "darf höchstens 3 Einträge haben" {
+		t.Error(got)
+	}
+	titled := []any{text{"en": "too short", "de": "zu kurz"}}
+	if got := c.In("de").Fault("%s", "too short", titled); got != "zu kurz" {
+		t.Error(got)
+	}
+	if got := c.In("en").Fault("%s", "too short", titled); got != "too short" {
 		t.Error(got)
 	}
 	if got := c.In("de").Fault("is odd", "is odd", nil); got != "⟦is odd⟧" {

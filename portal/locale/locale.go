@@ -8,6 +8,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -115,7 +116,8 @@ func (l *Localizer) T(key string, args ...any) string {
 	return text
 }
 
-// Fault returns the text of an error of the domain: format is what translations are found by, message the English text.
+// Fault returns the text of an error of the domain: format is what translations are found by, message the English text. An
+// argument that comes in several languages, such as a catalog.Text, is written in that of l.
 func (l *Localizer) Fault(format, message string, args []any) string {
 	if l.lang == "en" || format == "" {
 		return message
@@ -127,5 +129,11 @@ func (l *Localizer) Fault(format, message string, args []any) string {
 	if len(args) == 0 {
 		return translated
 	}
-	return fmt.Sprintf(translated, args...)
+	inLanguage := slices.Clone(args)
+	for i, a := range args {
+		if many, ok := a.(interface{ In(lang string) string }); ok {
+			inLanguage[i] = many.In(l.lang)
+		}
+	}
+	return fmt.Sprintf(translated, inLanguage...)
 }

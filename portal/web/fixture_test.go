@@ -71,6 +71,10 @@ func (d *directory) Rescope(context.Context, secret.Text, string) (secret.Text, 
 	return secret.Text{}, time.Time{}, errors.New("not here")
 }
 
+func (d *directory) Account(context.Context, secret.Text) (identity.Account, error) {
+	return identity.Account{}, errors.New("not here")
+}
+
 func (d *directory) Revoke(_ context.Context, t secret.Text) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -150,3 +150,13 @@ func TestValidate(t *testing.T) {
 		t.Errorf("%d revoked, %d live", len(gone), s.LiveTokens())
 	}
 }
+
+func TestExpire(t *testing.T) {
+	s := start(t)
+	resp, _ := call(t, s, "POST", "/v3/auth/tokens", "", login("demo-jana-weber", ""))
+	token := resp.Header.Get("X-Subject-Token")
+	s.Expire()
+	if resp, _ := call(t, s, "GET", "/v3/auth/tokens", token, ""); resp.StatusCode != http.StatusUnauthorized || len(s.Revoked()) != 0 {
+		t.Errorf("a token whose time is over gives %s", resp.Status)
+	}
+}

@@ -94,6 +94,13 @@ func (s *Server) Slow(delay time.Duration) {
 	s.delay = delay
 }
 
+// Expire ends the time of all tokens, as if their life were over.
+func (s *Server) Expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.tokens)
+}
+
 // Requests returns how many requests have come.
 func (s *Server) Requests() int {
 	s.mu.Lock()

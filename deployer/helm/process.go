@@ -1,0 +1,228 @@
+package helm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"llmhub/deployer"
+)
+
+// cancelGrace is what a child has to mark a release as failed.
+const cancelGrace = 8 * time.Second
+
+// inherited are the variables of the environment that children get: how the network is reached.
+var inherited = []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+// child is a process that runs Main.
+type child struct {
+	process *os.Process
+	in      *os.File
+	// messages ends when the child has closed its output or sends what is no message, after which malformed may be read.
+	messages  chan message
+	malformed bool
+	// exited gets how the process ended, once. sent is closed when the request has been written, or cannot be.
+	exited chan string
+	sent   chan struct{}
+}
+
+// start starts a child and sends it a request. The child is to be let go with end.
+func start(command []string, q request) (*child, error) {
+	theirIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	out, theirOut, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, theirIn.Close(), in.Close())
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Env, cmd.Dir, cmd.SysProcAttr = theirIn, theirOut, environment(), "/", processAttributes()
+	c := &child{in: in, messages: make(chan message), exited: make(chan string, 1), sent: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// The kernel takes the death of the thread that has started a process for that of its parent.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			c.exited <- cmd.ProcessState.String()
+		}
+	}()
+	err = <-started
+	_, _ = theirIn.Close(), theirOut.Close()
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), out.Close())
+	}
+	c.process = cmd.Process
+	go c.send(q)
+	go c.read(out)
+	return c, nil
+}
+
+func environment() []string {
+	env := []string{"GOTRACEBACK=none"}
+	for _, name := range inherited {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// send writes the request. A child that has died is found out by its output.
+func (c *child) send(q request) {
+	defer close(c.sent)
+	_ = json.NewEncoder(c.in).Encode(q)
+}
+
+func (c *child) read(out *os.File) {
+	defer close(c.messages)
+	defer out.Close()
+	d := json.NewDecoder(io.LimitReader(out, maxReplyBytes))
+	for range maxMessages {
+		var m message
+		if err := d.Decode(&m); err != nil {
+			c.malformed = !errors.Is(err, io.EOF)
+			return
+		}
+		c.messages <- m
+	}
+	c.malformed = true
+}
+
+// cancel asks the child to come to an end.
+func (c *child) cancel() {
+	_ = c.in.SetWriteDeadline(time.Now().Add(time.Second)) // a child that does not read is killed soon
+	_ = json.NewEncoder(c.in).Encode(cancelled)
+}
+
+func (c *child) kill() { _ = c.process.Kill() }
+
+// end makes sure that the child is no more, and says how it ended.
+func (c *child) end() string {
+	c.kill()
+	how := <-c.exited
+	for range c.messages {
+	}
+	_ = c.in.Close()
+	<-c.sent
+	return how
+}
+
+// talk starts a child, follows it to its end and returns its last message. tell is called by this goroutine.
+func (r *Releases) talk(ctx context.Context, q request, tell func(deployer.Stage)) (message, error) {
+	if err := ctx.Err(); err != nil {
+		return message{}, err
+	}
+	c, err := start(r.o.Command, q)
+	if err != nil {
+		return message{}, lost(fmt.Sprintf("the worker cannot be started: %s", err))
+	}
+	f := follower{child: c, request: q, limit: r.o.RenderTimeout, tell: tell}
+	last, err := f.follow(ctx)
+	how := c.end()
+	switch {
+	case err != nil:
+		return message{}, err
+	case last.Done && last.Reason == nil:
+		return last, nil
+	case ctx.Err() != nil:
+		return message{}, ended(ctx)
+	case last.Done:
+		return message{}, last.Reason
+	}
+	return message{}, f.died(how)
+}
+
+// ended is the error for a context that has ended.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &deployer.Reason{Code: deployer.NotReady}
+	}
+	return ctx.Err()
+}
+
+// follower follows a child.
+type follower struct {
+	*child
+	request request
+	limit   time.Duration
+	tell    func(deployer.Stage)
+	stage   deployer.Stage
+}
+
+// follow returns the last message of the child, which has not Done if the child has died. An error means that time was up.
+func (f *follower) follow(ctx context.Context) (message, error) {
+	timer := time.NewTimer(f.limit)
+	defer timer.Stop()
+	if f.request.Job != nil {
+		timer.Stop() // what comes first is the cluster's time
+	}
+	done := ctx.Done()
+	var grace <-chan time.Time
+	for {
+		select {
+		case m, ok := <-f.messages:
+			if !ok || m.Done {
+				return m, nil
+			}
+			f.reach(m.Stage, timer)
+		case <-timer.C:
+			return message{}, f.gone(fmt.Sprintf("not done after %s", f.limit))
+		case <-done:
+			if f.request.Job == nil {
+				return message{}, ended(ctx)
+			}
+			f.cancel()
+			done, grace = nil, time.After(cancelGrace)
+		case <-grace:
+			return message{}, ended(ctx)
+		}
+	}
+}
+
+func (f *follower) reach(s deployer.Stage, timer *time.Timer) {
+	f.stage = s
+	if s == stageRendering {
+		timer.Reset(f.limit)
+		return
+	}
+	timer.Stop()
+	f.tell(s)
+}
+
+// died says why a child has ended without a last message.
+func (f *follower) died(how string) error {
+	if f.malformed {
+		return f.gone("the worker has said too much, or what makes no sense")
+	}
+	return f.gone("the worker has used up its memory, or was killed: " + how)
+}
+
+// gone is the reason for a child that was killed or died before its time.
+func (f *follower) gone(detail string) *deployer.Reason {
+	code := deployer.RenderLimit
+	switch {
+	case f.request.Fetch != nil:
+		code = deployer.ChartInvalid
+	case f.request.Look != nil:
+		code = deployer.Unreachable
+	case f.request.Job != nil && f.stage != stageRendering:
+		code = deployer.Interrupted
+	}
+	return &deployer.Reason{Code: code, Detail: detail}
+}
+
+// lost is the reason for what should not happen.
+func lost(detail string) *deployer.Reason {
+	return &deployer.Reason{Code: deployer.Internal, Detail: detail}
+}
