@@ -180,6 +180,27 @@ func TestCluster(t *testing.T) {
 	isReason(t, err, Unreachable)
 }
 
+// An operation reaches its cluster with the token that it has, and with nothing else.
+func TestAccessByToken(t *testing.T) {
+	f := newFixture(t)
+	target := goal()
+	a, err := f.accessBy(t.Context(), f.jo.TenantID, secret.New("of the project"), target)
+	if err != nil || a.Server != "https://c1" || f.source.tokens[0] != "of the project" || f.directory.rescopes != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	_, err = f.accessBy(t.Context(), f.jo.TenantID, secret.Text{}, target)
+	isReason(t, err, AccessEnded)
+	target.ProjectID, target.ClusterID = ConfiguredProject, "lab"
+	_, err = f.accessBy(t.Context(), f.jo.TenantID, secret.New("x"), target)
+	isReason(t, err, ClusterGone)
+	if a, err := f.accessBy(t.Context(), f.tenant("globex"), secret.Text{}, target); err != nil || a.Server != "https://lab" {
+		t.Errorf("%+v, %v", a, err)
+	}
+	f.o.Source = nil
+	_, err = f.accessBy(t.Context(), f.jo.TenantID, secret.New("x"), goal())
+	isReason(t, err, ClusterGone)
+}
+
 func TestTargetFaults(t *testing.T) {
 	f := newFixture(t)
 	d := f.draft("cache")
