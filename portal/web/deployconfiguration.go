@@ -130,6 +130,9 @@ func (w *Web) storageClasses(v *visit, d deployer.Draft) ([]deployer.StorageClas
 func (v *visit) configChanges(f *form.Form, d deployer.Draft) []configChange {
 	var list []configChange
 	for _, x := range f.Fields {
+		if x.Hidden {
+			continue
+		}
 		values, touched := d.Input[x.Path]
 		if !touched {
 			values = x.Default

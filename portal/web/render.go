@@ -101,6 +101,7 @@ func (w *Web) functions(l *locale.Localizer) template.FuncMap {
 		"date":      func(t time.Time) string { return l.Date(local(t)) },
 		"shortdate": func(t time.Time) string { return l.ShortDate(local(t)) },
 		"time":      func(t time.Time) string { return l.Time(local(t)) },
+		"clock":     func(t time.Time) string { return local(t).Format(time.TimeOnly) },
 		"iso":       func(t time.Time) string { return local(t).Format(time.RFC3339) },
 		"zone":      func() string { return w.Location.String() },
 		"icon":      icon,
