@@ -29,6 +29,8 @@ func TestClusterDeployments(t *testing.T) {
 			})
 			w.proveSecrecy(t)
 		},
+		"kill": func(t *testing.T) { killedInTheMiddle(t, binary) },
+		"stop": func(t *testing.T) { stoppedInTheMiddle(t, binary) },
 	})
 }
 
@@ -53,7 +55,7 @@ func (u *clusterUser) mustCLI(t *testing.T, args ...string) string {
 
 // wholeLife goes from a namespace that is to be made to the removal, on the command line.
 func (u *clusterUser) wholeLife(t *testing.T) {
-	d := &deployment{clusterUser: u, namespace: u.w.namespace(t), release: "web"}
+	d := &deployment{clusterUser: u, namespace: u.w.namespace(), release: "web"}
 	d.id = u.mustCLI(t, "workload", "deploy", "probe", "--project", u.project, "--cluster", u.clusters[0], "--namespace", d.namespace, "--new-namespace",
 		"--release", d.release, "--set", "image=nginx:1", "--secret", "password=env:PASSWORD", "--accept-all", "--wait")
 	d.ends(t, "ready", "")
@@ -74,10 +76,10 @@ func (u *clusterUser) wholeLife(t *testing.T) {
 	if err := json.Unmarshal([]byte(u.mustCLI(t, "workload", "list", "--json")), &list); err != nil || !strings.Contains(u.mustCLI(t, "workload", "status", d.id), "ready") {
 		t.Errorf("list and status: %v", err)
 	}
-	if code, _, _ := u.cli(t, "workload", "uninstall", d.id, "--release", "other"); code == exitOK {
+	if code, _, _ := u.cli(t, "workload", "uninstall", d.id, "--confirm", "other"); code == exitOK {
 		t.Error("uninstalled by another name")
 	}
-	u.mustCLI(t, "workload", "uninstall", d.id, "--release", d.release, "--wait")
+	u.mustCLI(t, "workload", "uninstall", d.id, "--confirm", d.release, "--wait")
 	d.ends(t, "removed", "")
 	d.isGone(t)
 }

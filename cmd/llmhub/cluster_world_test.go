@@ -90,7 +90,11 @@ func (w *clusterWorld) serve(t *testing.T, binary string) {
 	if err := os.WriteFile(ca, w.cce.CA, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.daemon = newDaemon(t, binary, fmt.Sprintf(`free_space_floor: 0B
+	own := filepath.Join(t.TempDir(), "llmhub")
+	if err := os.Link(binary, own); err != nil {
+		t.Fatal(err)
+	}
+	w.daemon = newDaemon(t, own, fmt.Sprintf(`free_space_floor: 0B
 catalog: %q
 iam: {url: %q}
 cce: {url: %q, kubernetes_url: %q, ca_file: %q}
@@ -110,7 +114,7 @@ log: {level: debug}
 func (w *clusterWorld) openGate(t *testing.T, gate string) {
 	t.Helper()
 	w.labelNode(t, gate, `"open"`)
-	t.Cleanup(func() { w.labelNode(t, gate, "null") })
+	w.t.Cleanup(func() { w.labelNode(w.t, gate, "null") })
 }
 
 func (w *clusterWorld) closeGate(t *testing.T, gate string) {
@@ -129,11 +133,10 @@ func (w *clusterWorld) labelNode(t *testing.T, gate, value string) {
 // newName returns a name that nothing else in the cluster has.
 func newName(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:8]) }
 
-// namespace returns the name of a namespace that does not exist, and removes what there is of it at the end.
-func (w *clusterWorld) namespace(t *testing.T) string {
-	t.Helper()
+// namespace returns the name of a namespace that does not exist, and removes what there is of it at the end of the world.
+func (w *clusterWorld) namespace() string {
 	name := newName("proof")
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		_ = w.kubernetes.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{})
 	})
 	return name
@@ -142,7 +145,7 @@ func (w *clusterWorld) namespace(t *testing.T) string {
 // existingNamespace makes a namespace.
 func (w *clusterWorld) existingNamespace(t *testing.T) string {
 	t.Helper()
-	name := w.namespace(t)
+	name := w.namespace()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	if _, err := w.kubernetes.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
