@@ -29,8 +29,10 @@ func TestClusterDeployments(t *testing.T) {
 			})
 			w.proveSecrecy(t)
 		},
-		"kill": func(t *testing.T) { killedInTheMiddle(t, binary) },
-		"stop": func(t *testing.T) { stoppedInTheMiddle(t, binary) },
+		"reasons": func(t *testing.T) { everyReason(t, binary) },
+		"access":  func(t *testing.T) { accessEnds(t, binary) },
+		"kill":    func(t *testing.T) { killedInTheMiddle(t, binary) },
+		"stop":    func(t *testing.T) { stoppedInTheMiddle(t, binary) },
 	})
 }
 
