@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/base64"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -107,7 +109,10 @@ func (u *clusterUser) namespaceVanishesInUninstall(t *testing.T) {
 
 // refusedInReview has what is found out before anything is changed.
 func (u *clusterUser) refusedInReview(t *testing.T) {
-	u.deployment(t, 1, map[string]any{"image": "refused:1"}).refused(t, "values-invalid")
+	wrong := u.deployment(t, 1, map[string]any{"image": "refused:1", "replicas": "many"})
+	if a := u.api(t, http.MethodPost, "/workloads", wrong.body()); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.text, `"field":"image"`) && !strings.Contains(a.text, `"field":"replicas"`) {
+		t.Errorf("values against the schema: %s", a)
+	}
 	for product, code := range map[string]string{"altered": "chart-digest", "nowhere": "chart-missing", "endless": "render-limit"} {
 		d := u.deployment(t, 1, nil)
 		d.product = product
@@ -139,7 +144,19 @@ func (u *clusterUser) bombs(t *testing.T) {
 	if a := u.api(t, http.MethodPost, "/workloads", d.body()); a.status != http.StatusConflict {
 		t.Errorf("a bomb in a template is deployed: %s", a)
 	}
-	inValue := u.deployment(t, 1, map[string]any{"text": bomb("")}).begin(t)
+	text := bomb("")
+	if a := u.api(t, http.MethodPost, "/workloads", u.deployment(t, 1, map[string]any{"text": text}).body()); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("lines in a field of one line: %s", a)
+	}
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := u.cli(t, "workload", "deploy", "probe", "--project", u.project, "--cluster", u.clusters[0], "--namespace", "default", "--values", file, "--accept-all"); code == exitOK {
+		t.Errorf("a bomb in a file of values: %s", stderr)
+	}
+	oneLine := "{" + strings.ReplaceAll(strings.TrimSpace(text), "\n", ", ") + "}"
+	inValue := u.deployment(t, 1, map[string]any{"text": oneLine}).begin(t)
 	inValue.ends(t, "ready", "") // a text is a text
 }
 

@@ -38,8 +38,7 @@ type clusterUser struct {
 
 func newClusterUser(w *clusterWorld, domain string) *clusterUser {
 	u := &clusterUser{w: w, domain: domain, name: "ada", password: w.seen.canary("iam-password")}
-	jar, _ := cookiejar.New(nil)
-	u.browser = &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{DisableCompression: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	u.browser = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableCompression: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return u
 }
 
@@ -105,8 +104,14 @@ func (u *clusterUser) post(t *testing.T, from, to string, fields url.Values) *ht
 	return resp
 }
 
+// signIn begins a session in a browser without cookies.
 func (u *clusterUser) signIn(t *testing.T) {
 	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.browser.Jar = jar
 	resp := u.post(t, "/login", "/login", url.Values{"domain": {u.domain}, "user": {u.name}, "password": {u.password}})
 	if resp.StatusCode != http.StatusSeeOther {
 		t.Fatalf("sign-in: status %d", resp.StatusCode)
