@@ -34,22 +34,6 @@ func (d *sick) fails(err error) {
 	d.err = err
 }
 
-// startOn begins a process on a store of its own view.
-func (l *lab) startOn(d store.Documents) (s *Service, stop func()) {
-	s = l.service(d, nil)
-	ctx, cancel := context.WithCancel(l.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			l.t.Error(err)
-		}
-	})
-	l.t.Cleanup(stop)
-	return s, stop
-}
-
 // TestTwoProcesses shows that two processes never work on one workload, and share the work of many.
 func TestTwoProcesses(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
@@ -101,7 +85,7 @@ func TestLeaseNotRenewed(t *testing.T) {
 		l.helm.takes = 2 * time.Minute
 		id := l.install()
 		d := &sick{Documents: l.store}
-		l.startOn(d)
+		l.startAs(d)
 		l.passes(5 * time.Second)
 		d.fails(store.ErrNoSpace)
 		until := l.raw(id).Lease.Until
@@ -136,7 +120,7 @@ func TestShortTrouble(t *testing.T) {
 		l.helm.takes = time.Minute
 		id := l.install()
 		d := &sick{Documents: l.store}
-		s, _ := l.startOn(d)
+		p := l.startAs(d)
 		for range 5 {
 			l.passes(4 * time.Second)
 			d.fails(store.ErrNoSpace)
@@ -144,7 +128,7 @@ func TestShortTrouble(t *testing.T) {
 			d.fails(nil)
 		}
 		l.passes(time.Second)
-		if w := l.raw(id); w.Lease.Holder != s.worker.holder || !w.Lease.Until.After(time.Now().Add(leaseTime-leaseRenewal-2*time.Second)) {
+		if w := l.raw(id); w.Lease.Holder != p.worker.holder || !w.Lease.Until.After(time.Now().Add(leaseTime-leaseRenewal-2*time.Second)) {
 			t.Errorf("the lease is %+v at %s", w.Lease, time.Now())
 		}
 		l.passes(time.Minute)
@@ -160,7 +144,7 @@ func TestEndNotWritten(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		d := &sick{Documents: l.store}
-		l.startOn(d)
+		l.startAs(d)
 		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
 			l.helm.keep(job, StatusDeployed)
 			d.fails(errors.New("disk"))
@@ -201,7 +185,7 @@ func TestWritesWithoutAnswer(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 2 * time.Minute
 		id := l.install()
-		l.startOn(&lossy{Documents: l.store})
+		l.startAs(&lossy{Documents: l.store})
 		l.passes(4 * time.Minute)
 		l.ended(id, Ready, "")
 		if got := l.actions(); !slices.Equal(got, []string{"workload.ready"}) {

@@ -278,6 +278,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: pass}
 data: {password: b2xk}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec: {template: {metadata: {annotations: {checksum/secret: aa, other: x}}}}
 `)
 	after := []byte(`
 apiVersion: v1
@@ -302,6 +307,11 @@ metadata: {name: hook, annotations: {helm.sh/hook: post-install}}
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: disk}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec: {template: {metadata: {annotations: {checksum/secret: bb, other: x}}}}
 `)
 	show := func(all []Difference) string {
 		var lines []string
@@ -311,7 +321,7 @@ metadata: {name: disk}
 		return strings.Join(lines, ", ")
 	}
 	for kept, want := range map[bool]string{
-		false: "removed ConfigMap/gone, changed Deployment/web, added PersistentVolumeClaim/disk, changed Secret/pass, changed Service/same",
+		false: "removed ConfigMap/gone, changed Deployment/web, added PersistentVolumeClaim/disk, changed Secret/pass, changed Service/same, changed StatefulSet/db",
 		true:  "removed ConfigMap/gone, changed Deployment/web, added PersistentVolumeClaim/disk, changed Service/same",
 	} {
 		got, err := differences(before, after, "ns", kept)

@@ -86,7 +86,7 @@ func (r *Releases) Render(ctx context.Context, in deployer.RenderInput) ([]byte,
 // Run does one operation to its end. When ctx ends, the child has some seconds to mark the release as failed. A context that
 // has passed its deadline is NotReady, one that was cancelled is its error.
 //
-// A rollback, and an uninstallation, render nothing: of the stages they reach StageApplied at most. Uninstalling what is not
+// Hooks and waiting have five minutes each where the job sets no Timeout. A rollback, and an uninstallation, render nothing: of the stages they reach StageApplied at most. Uninstalling what is not
 // there is done already.
 func (r *Releases) Run(ctx context.Context, job deployer.Job, tell func(deployer.Stage)) error {
 	if err := usable(job.Access); err != nil {

@@ -247,7 +247,7 @@ func (o *observation) findHooks(jobs list) {
 			continue
 		}
 		o.family[j.UID] = member{row: noRow - len(o.hooks), name: "Job/" + j.Name}
-		o.hooks = append(o.hooks, hookJob{job: j})
+		o.hooks = append(o.hooks, hookJob{health: job(j), job: j})
 	}
 }
 

@@ -18,7 +18,9 @@ type health struct {
 	ready      bool
 	have, want int
 	// short says that fewer pods than wanted have been made at all, so that it is of interest why.
-	short   bool
+	short bool
+	// refused says that an event has told why.
+	refused bool
 	address string
 	reason  *deployer.Reason
 }

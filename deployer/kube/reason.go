@@ -65,7 +65,8 @@ func reasonOf(err error, doing string, s scrubber) deployer.Reason {
 }
 
 func namespaceMissing(err error, st metav1.Status) bool {
-	return apierrors.IsNotFound(err) && st.Details != nil && st.Details.Kind == "namespaces"
+	return apierrors.IsNotFound(err) && st.Details != nil && st.Details.Kind == "namespaces" && st.Details.Name != "" &&
+		!apierrors.IsUnexpectedServerError(err)
 }
 
 // unanswered finds answers that are none: of gateways, of servers that are overloaded or broken, and of what is no
