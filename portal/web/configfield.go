@@ -75,7 +75,10 @@ func (v *visit) configField(i int, x form.Field, d deployer.Draft, classes []dep
 	}
 	c := configField{
 		ID: "field-" + strconv.Itoa(i), Name: fieldName(x.Path), Path: x.Path, Label: x.Label.In(lang), Hint: x.Hint.In(lang), Tooltip: x.Tooltip.In(lang),
-		Required: x.Required, MaxLength: x.MaxLength, Kind: "text", Value: first(values), Chart: x.ChartDefault,
+		Required: x.Required, MaxLength: x.MaxLength, Kind: "text", Value: first(values),
+	}
+	if !x.Required && len(x.Default) == 0 {
+		c.Chart = x.ChartDefault
 	}
 	if c.Label == "" {
 		c.Label = x.Path
