@@ -70,18 +70,22 @@ export async function beginDeployment(visitor, hand, product) {
   return new URL(page.url()).pathname.replace(/\/target$/, '');
 }
 
-/**
- * Chooses the first project and its first cluster, and returns the address of what is chosen.
- * @param {Visitor} visitor @param {string} draft
- */
-export async function chooseCluster(visitor, draft) {
+/** Chooses the first project for a draft, and returns the address of what is chosen. @param {Visitor} visitor @param {string} draft */
+export async function chooseProject(visitor, draft) {
   const { page } = visitor;
   await visitor.goto(`${draft}/target`);
   await page.locator('#project').selectOption({ index: 1 });
+  await page.waitForURL((url) => url.searchParams.has('project'));
+  return new URL(page.url()).pathname + new URL(page.url()).search;
+}
+
+/** Chooses the first project and its first cluster, and returns the address of what is chosen. @param {Visitor} visitor @param {string} draft */
+export async function chooseCluster(visitor, draft) {
+  const { page } = visitor;
+  await chooseProject(visitor, draft);
   await page.locator('#cluster').selectOption({ index: 1 });
   await page.waitForURL((url) => url.searchParams.has('cluster'));
-  const url = new URL(page.url());
-  return url.pathname + url.search;
+  return new URL(page.url()).pathname + new URL(page.url()).search;
 }
 
 /** Opens the one active subscription. @param {Visitor} visitor @param {Hand} hand */

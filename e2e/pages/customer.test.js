@@ -1,7 +1,7 @@
 // @ts-check
 // The pages of a customer with a subscription, and of one who comes for the first time.
 import { Mouse } from '../lib/hands.js';
-import { beginDeployment, chooseCluster, signIn, submitProfile } from '../lib/people.js';
+import { beginDeployment, chooseProject, signIn, submitProfile } from '../lib/people.js';
 import { forEverybody, Stage } from '../lib/stage.js';
 
 const stage = new Stage();
@@ -18,7 +18,7 @@ stage.looks('pages of a customer', async (visitor) => {
   await visitor.goto(sub);
   const key = await pathOf(page.getByRole('rowheader', { name: 'support-chat-prod' }).getByRole('link'));
   const draft = await beginDeployment(visitor, hand, 'valkey');
-  const asleep = await chooseCluster(visitor, draft);
+  const asleep = await chooseProject(visitor, draft);
   visitor.expectAnswer(422, `${sub}/keys/new`);
   visitor.expectAnswer(422, '/account/tokens');
   visitor.expectAnswer(401, '/v1/chat/completions');
