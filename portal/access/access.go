@@ -82,6 +82,14 @@ func (g *Guard) Visitor(ctx context.Context, c *fiber.Ctx) (Visitor, error) {
 	return Visitor{Session: &s, Who: who}, nil
 }
 
+// Token returns the directory's token of a visitor; it is not set for operators, and for visitors who have not signed in.
+func (g *Guard) Token(v Visitor) (secret.Text, error) {
+	if v.Session == nil {
+		return secret.Text{}, nil
+	}
+	return g.options.Sessions.Token(*v.Session)
+}
+
 // ignoreMissing takes what does not exist for a session that is over.
 func ignoreMissing(err error) error {
 	if errors.Is(err, &fault.Error{Kind: fault.NotFound}) {

@@ -27,6 +27,8 @@ type thingView struct {
 	Parts  []*thingView    `json:"parts"`
 	Raw    json.RawMessage `json:"raw,omitempty"`
 	Texts  map[string]bool `json:"texts"`
+	Share  *float64        `json:"share,omitempty"`
+	Values map[string]any  `json:"values,omitempty"`
 }
 
 type failure struct {

@@ -28,6 +28,7 @@ type Schema struct {
 var (
 	timeType = reflect.TypeFor[time.Time]()
 	rawType  = reflect.TypeFor[json.RawMessage]()
+	anyType  = reflect.TypeFor[map[string]any]()
 )
 
 // schemas turns Go types into schemas. Structs that have a name become components.
@@ -48,6 +49,8 @@ func (s *schemas) of(t reflect.Type) *Schema {
 		return &Schema{Type: "string", Format: "date-time"}
 	case rawType:
 		return &Schema{} // whatever it is
+	case anyType:
+		return &Schema{Type: "object"} // whatever is in it
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -60,6 +63,8 @@ func (s *schemas) of(t reflect.Type) *Schema {
 		return &Schema{Type: "integer"}
 	case reflect.Int64:
 		return &Schema{Type: "integer", Format: "int64"}
+	case reflect.Float64:
+		return &Schema{Type: "number"}
 	case reflect.Slice:
 		return &Schema{Type: "array", Items: s.of(t.Elem())}
 	case reflect.Map:
