@@ -101,7 +101,7 @@ func (p *Portal) authenticateSession(r *request) error {
 	if r.changes() && p.guard.CheckForm(r.c, r.c.Get(csrfHeader)) != nil {
 		return refuse(fiber.StatusForbidden, "forbidden", "with a session this needs the header "+csrfHeader+": the csrf_token of GET "+basePath+"/me, sent by this site")
 	}
-	r.by, r.session = visitor.Actor, true
+	r.by, r.session, r.visitor = visitor.Actor, true, visitor
 	return nil
 }
 

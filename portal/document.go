@@ -68,6 +68,11 @@ func (e endpoint) described() openapi.Operation {
 			o.Headers = []openapi.Parameter{{Name: csrfHeader, Description: "The csrf_token of GET /me; needed with a session."}}
 		}
 	}
+	if e.deploys {
+		o.Headers = append(o.Headers, openapi.Parameter{Name: tokenHeader, Description: "A token of the identity service (IAM), as its own APIs take it, of at most 32 KiB; " +
+			"needed for clusters of the cloud. A session of the portal has one of its own. Without it only clusters that the operator has configured can be used."})
+		o.Errors = append(o.Errors, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusBadGateway)
+	}
 	return o
 }
 

@@ -118,6 +118,16 @@ func (d *document) check(t *testing.T, req *http.Request, status int, answer []b
 	}
 }
 
+// count returns how many operations there are on a path and all below it.
+func (d *document) count(path string) (n int) {
+	for template, item := range d.root["paths"].(map[string]any) {
+		if template == path || strings.HasPrefix(template, path+"/") {
+			n += len(item.(map[string]any))
+		}
+	}
+	return n
+}
+
 func bodyOf(t *testing.T, req *http.Request) []byte {
 	t.Helper()
 	if req.GetBody == nil {

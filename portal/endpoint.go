@@ -3,6 +3,7 @@ package portal
 import (
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -31,6 +32,10 @@ const (
 type endpoint struct {
 	openapi.Operation
 	audience audience
+	// deploys says that it is about deployments: it can take a token of the directory, and waits for clusters.
+	deploys bool
+	// bodyBytes bounds the body where it may be larger than others.
+	bodyBytes int
 	// serve returns the answer.
 	serve func(r *request) (any, error)
 }
@@ -63,7 +68,7 @@ func send[In, Out any](method, path, id, summary string, status int, h func(*req
 	e.serve = func(r *request) (any, error) {
 		var in In
 		if len(r.c.BodyRaw()) > 0 || !r.endpoint.BodyOptional {
-			if err := decode(r.c, &in); err != nil {
+			if err := decode(r.c, &in, max(maxBodyBytes, r.endpoint.bodyBytes)); err != nil {
 				return nil, err
 			}
 		}
@@ -90,10 +95,30 @@ func (e endpoint) mayLackBody() endpoint {
 	return e
 }
 
+// forDeployments says that the endpoint is about deployments.
+func (e endpoint) forDeployments() endpoint {
+	e.deploys = true
+	return e
+}
+
+// withBodyUpTo says that the body may be larger than others.
+func (e endpoint) withBodyUpTo(bytes int) endpoint {
+	e.bodyBytes = bytes
+	return e
+}
+
 // says adds a description.
 func (e endpoint) says(text string) endpoint {
 	e.Description = text
 	return e
+}
+
+// timeout is what one request may take inside.
+func (e *endpoint) timeout() time.Duration {
+	if e.deploys {
+		return clusterTimeout
+	}
+	return requestTimeout
 }
 
 // admit returns nil if the endpoint is for who asks.

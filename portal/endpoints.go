@@ -27,7 +27,7 @@ func (p *Portal) endpoints() []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{
 		p.selfEndpoints(), p.tenantEndpoints(), p.profileEndpoints(), p.catalogEndpoints(), p.subscriptionEndpoints(),
-		p.keyEndpoints(), p.usageEndpoints(), p.operatorEndpoints(),
+		p.keyEndpoints(), p.targetEndpoints(), p.workloadEndpoints(), p.usageEndpoints(), p.operatorEndpoints(),
 	} {
 		all = append(all, part...)
 	}
@@ -109,6 +109,41 @@ func (p *Portal) keyEndpoints() []endpoint {
 		act(posting, "/keys/{id}/deactivate", "deactivateKey", "Deactivate a key, for ever", http.StatusOK, p.deactivateKey),
 		get("/keys/{id}/events", "listEvents", "The single requests of a key, newest first", p.listEvents).takes(
 			openapi.Parameter{Name: "cursor", Description: "The next of the page before."}, paramLimit),
+	}
+}
+
+func (p *Portal) targetEndpoints() []endpoint {
+	return []endpoint{
+		get("/projects", "listProjects", "The projects whose clusters can be deployed to", p.listProjects).forDeployments(),
+		get("/projects/{id}/clusters", "listClusters", "The clusters of a project, available ones first", p.listClusters).forDeployments(),
+		get("/projects/{id}/clusters/{cluster}", "getCluster", "Namespaces, storage classes and free resources of a cluster, read live", p.getCluster).forDeployments(),
+		get("/products/{id}/form", "getProductForm", "The configuration form of a product that is deployed", p.getProductForm).forDeployments(),
+	}
+}
+
+const aboutDeploying = "What is wrong with the request is told before anything is changed. The answer comes as soon as the operation is accepted: how it goes on is the " +
+	"workload's state, which ends in ready or error."
+
+func (p *Portal) workloadEndpoints() []endpoint {
+	return []endpoint{
+		get("/workloads", "listWorkloads", "Products that are deployed, the newest first", p.listWorkloads).forDeployments().takes(paramTenant,
+			openapi.Parameter{Name: "state", Enum: []string{"ready", "error", "pending", "removed"}, Description: "All but removed if not given."},
+			openapi.Parameter{Name: "search", Description: "A part of a name: of product, release, cluster or namespace."},
+			paramPage, openapi.Parameter{Name: "per_page", Type: "integer", Minimum: 1, Maximum: 100, Description: "10 if not given."}),
+		send(posting, "/workloads", "createWorkload", "Deploy a product to a cluster", http.StatusAccepted, p.createWorkload).
+			forDeployments().withBodyUpTo(maxDeploymentBytes).says(aboutDeploying),
+		send(posting, "/workloads/review", "reviewWorkload", "What deploying a product would do, without doing it", http.StatusOK, p.reviewWorkload).
+			forDeployments().withBodyUpTo(maxDeploymentBytes).says("Takes the body that deploys. Nothing is changed in the cluster."),
+		get("/workloads/{id}", "getWorkload", "A workload, with what is done to it and was done", p.getWorkload).forDeployments(),
+		get("/workloads/{id}/resources", "listResources", "How the objects of a workload are doing, read live", p.listResources).forDeployments(),
+		get("/workloads/{id}/revisions", "listRevisions", "The revisions of a workload that the cluster holds, the newest first", p.listRevisions).forDeployments(),
+		send(posting, "/workloads/{id}/upgrade", "upgradeWorkload", "Upgrade to the product's current version, with other values where they are given", http.StatusAccepted, p.upgradeWorkload).
+			forDeployments().withBodyUpTo(maxDeploymentBytes).mayLackBody().says(aboutDeploying),
+		send(posting, "/workloads/{id}/upgrade/review", "reviewUpgrade", "What an upgrade would change, without changing it", http.StatusOK, p.reviewUpgrade).
+			forDeployments().withBodyUpTo(maxDeploymentBytes).mayLackBody(),
+		send(posting, "/workloads/{id}/rollback", "rollbackWorkload", "Go back to a revision", http.StatusAccepted, p.rollbackWorkload).forDeployments(),
+		send(posting, "/workloads/{id}/uninstall", "uninstallWorkload", "Remove a workload from its cluster; what it keeps on volumes may be lost", http.StatusAccepted, p.uninstallWorkload).forDeployments(),
+		act(posting, "/workloads/{id}/continue", "continueWorkload", "Go on with an operation whose access to the cluster has ended, with a token that holds", http.StatusAccepted, p.continueWorkload).forDeployments(),
 	}
 }
 

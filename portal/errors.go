@@ -7,6 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/deployer"
 	"llmhub/fault"
 	"llmhub/portal/access"
 	"llmhub/store"
@@ -38,7 +39,7 @@ type errorBody struct {
 }
 
 type errorDetail struct {
-	Code    string `json:"code" doc:"For programs; stays the same." enum:"bad_request,unauthorized,forbidden,not_found,method_not_allowed,conflict,invalid_state,too_large,unsupported_media_type,invalid,too_many_requests,internal,unavailable,no_space" example:"invalid"`
+	Code    string `json:"code" doc:"For programs; stays the same." enum:"bad_request,unauthorized,forbidden,not_found,method_not_allowed,conflict,invalid_state,too_large,unsupported_media_type,invalid,too_many_requests,internal,unavailable,no_space,unreachable,access-ended,access-denied,cluster-gone,namespace-gone,chart-missing,chart-digest,chart-invalid,values-invalid,render-failed,render-limit,release-exists,release-gone,rejected,kube-version,cluster-scoped,host-access,other-namespace,storage-class-missing,resources,image-pull,crash-loop,unschedulable,quota,pod-config,volume,balancer,hook-failed,not-ready,interrupted" example:"invalid"`
 	Message string `json:"message" doc:"For people; may change." example:"website: must be an address such as https://www.example.com"`
 	// RequestID joins the answer with the line in the log.
 	RequestID string `json:"request_id" doc:"To be quoted when asking for help." example:"api-3f7kq2m5x4aw2p6r"`
@@ -72,6 +73,7 @@ func classify(err error) *apiError {
 	var own *apiError
 	var domain *fault.Error
 	var list fault.Faults
+	var reason *deployer.Reason
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -79,6 +81,8 @@ func classify(err error) *apiError {
 		return classifyFaults(list)
 	case errors.As(err, &domain):
 		return classifyFault(domain)
+	case errors.As(err, &reason):
+		return classifyReason(reason)
 	case errors.Is(err, store.ErrInvalid):
 		return refuse(fiber.StatusBadRequest, "bad_request", "an ID or a cursor in the request is none that was given out")
 	case errors.Is(err, store.ErrConflict):
@@ -114,6 +118,31 @@ func classifyFault(f *fault.Error) *apiError {
 		e.details = []faultDetail{{f.Field, f.Message}}
 	}
 	return &e
+}
+
+// renamed returns an error whose faults have the names of fields that the API has for what the domain calls otherwise.
+func renamed(err error, names map[string]string) error {
+	var domain *fault.Error
+	var list fault.Faults
+	switch {
+	case errors.As(err, &list):
+		out := make(fault.Faults, len(list))
+		for i, f := range list {
+			out[i] = rename(f, names)
+		}
+		return out
+	case errors.As(err, &domain):
+		return rename(domain, names)
+	}
+	return err
+}
+
+func rename(f *fault.Error, names map[string]string) *fault.Error {
+	out := *f
+	if name, ok := names[f.Field]; ok {
+		out.Field = name
+	}
+	return &out
 }
 
 // classifyFaults answers with all that is wrong at once.

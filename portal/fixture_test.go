@@ -48,6 +48,7 @@ type fixture struct {
 	source   store.Source
 	seq      uint64
 	log      *lockedBuffer
+	deployed *deployments
 	now      time.Time
 }
 
@@ -84,10 +85,9 @@ func newFixture(t *testing.T) *fixture {
 	if f.products, err = catalog.Default(); err != nil {
 		t.Fatal(err)
 	}
+	f.deployed = newDeployments(func() time.Time { return f.now })
 	f.options = f.newOptions(berlin)
-	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	portal.New(f.options).Register(app)
-	f.serve(app)
+	f.reopen(portal.New(f.options))
 	if f.source, err = f.store.NewSource(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 	gate := subscription.NewGate(hasher)
 	f.follow(gate)
 	o := portal.Options{
-		Audit: identity.NewAudit(d), Ledger: d, Location: zone, Currency: "EUR", AdminToken: token(adminToken), Now: now,
+		Audit: identity.NewAudit(d), Ledger: d, Location: zone, Currency: "EUR", AdminToken: token(adminToken), Now: now, Deployments: f.deployed,
 		Catalog: func() *catalog.Catalog { return f.products }, Prices: func() metering.PriceList { return testPrices(f.t) },
 		Models: func() []gateway.Model {
 			return []gateway.Model{{Name: "m1", DisplayName: "Model One", Kind: "chat", ContextTokens: 128000, EndOfLife: f.now.AddDate(1, 0, 0)}, {Name: "m2"}}
@@ -144,6 +144,13 @@ func (f *fixture) follow(gate *subscription.Gate) {
 		}
 	})
 	<-gate.Ready()
+}
+
+// reopen serves a portal at a new address.
+func (f *fixture) reopen(p *portal.Portal) {
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	p.Register(app)
+	f.serve(app)
 }
 
 func (f *fixture) serve(app *fiber.App) {

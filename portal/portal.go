@@ -16,6 +16,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/catalog"
+	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/metering"
 	"llmhub/portal/access"
@@ -28,9 +29,11 @@ const (
 	basePath = "/api/v1"
 	// requestTimeout bounds what one request may take inside.
 	requestTimeout = 20 * time.Second
+	// clusterTimeout is the same where clusters and charts at other places are asked.
+	clusterTimeout = 55 * time.Second
 )
 
-// Options is what the management API works with. All fields but OperatorsElsewhere are required.
+// Options is what the management API works with. All fields but Deployments and OperatorsElsewhere are required.
 type Options struct {
 	// Guard knows the sessions of the pages.
 	Guard     *access.Guard
@@ -47,6 +50,8 @@ type Options struct {
 	Models    func() []gateway.Model
 	Prices    func() metering.PriceList
 	Upstreams func() []gateway.Upstream
+	// Deployments may be nil, where nothing is deployed.
+	Deployments Deployments
 	// OperatorsElsewhere says that operators have a listener of their own, so that their sessions are none at others.
 	OperatorsElsewhere bool
 	// Location is the billing time zone, Currency what prices are in.
@@ -74,6 +79,7 @@ type Portal struct {
 	models    func() []gateway.Model
 	prices    func() metering.PriceList
 	upstreams func() []gateway.Upstream
+	deploying Deployments
 	location  *time.Location
 	currency  string
 	elsewhere bool
@@ -89,7 +95,7 @@ func New(o Options) *Portal {
 		guard: o.Guard, throttle: identity.NewThrottle(o.Now),
 		service: o.Service, tenants: o.Tenants, users: o.Users, profiles: o.Profiles, operators: o.Operators,
 		tokens: o.Tokens, audit: o.Audit, ledger: o.Ledger,
-		catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams,
+		deploying: o.Deployments, catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams,
 		location: o.Location, currency: o.Currency, elsewhere: o.OperatorsElsewhere, admin: hashToken([]byte(o.AdminToken.Reveal())),
 		now: o.Now, log: o.Logger,
 	}
@@ -138,7 +144,7 @@ func (p *Portal) handle(e *endpoint, operators bool) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		id := newRequestID()
 		setHeaders(c, id)
-		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), e.timeout())
 		defer cancel()
 		answer, err := p.serve(&request{ctx: ctx, c: c, endpoint: e, operators: operators})
 		if err != nil {
@@ -168,6 +174,9 @@ func (p *Portal) serve(r *request) (any, error) {
 		if err := checkQuery(r.c, e.Query); err != nil {
 			return nil, err
 		}
+	}
+	if e.deploys && p.deploying == nil {
+		return nil, fault.New(fault.State, "", "nothing can be deployed here: this server is not set up for it")
 	}
 	return e.serve(r)
 }

@@ -18,6 +18,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/portal/access"
 	"llmhub/portal/openapi"
 )
 
@@ -28,12 +29,12 @@ const (
 	maxLimit     = 1000
 )
 
-// decode reads the body as one JSON object with no other fields than into has. Nothing in into shares memory with
-// the request.
-func decode(c *fiber.Ctx, into any) error {
+// decode reads the body as one JSON object of at most limit bytes with no other fields than into has. Numbers where into
+// leaves open what they are keep their digits. Nothing in into shares memory with the request.
+func decode(c *fiber.Ctx, into any, limit int) error {
 	body := c.BodyRaw()
-	if len(body) > maxBodyBytes {
-		return refuse(fiber.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", maxBodyBytes))
+	if len(body) > limit {
+		return refuse(fiber.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", limit))
 	}
 	kind, params, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	charset := params["charset"]
@@ -45,6 +46,7 @@ func decode(c *fiber.Ctx, into any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
+	d.UseNumber()
 	if err := d.Decode(into); err != nil {
 		return badRequest("the body is not understood: " + jsonFault(err))
 	}
@@ -59,7 +61,7 @@ func noBody(c *fiber.Ctx) error {
 	if len(c.BodyRaw()) == 0 {
 		return nil
 	}
-	return decode(c, &struct{}{})
+	return decode(c, &struct{}{}, maxBodyBytes)
 }
 
 // jsonFault says in the caller's terms what is wrong with a text.
@@ -132,6 +134,8 @@ type request struct {
 	by       identity.Actor
 	// session says that it came with a session, not with a token.
 	session bool
+	// visitor is who has the session.
+	visitor access.Visitor
 	// operators says that sessions of operators hold here.
 	operators bool
 }

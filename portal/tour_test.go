@@ -18,6 +18,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	guest, _ := f.customer("Example", "guest")
 	tourOfTenants(t, admin, owner, guest, tenant)
 	tourOfKeys(t, f, owner, tenant)
+	tourOfWorkloads(t, f, owner, tenant)
 	tourOfOperators(t, admin)
 	tourOfPersonalTokens(t, f, owner)
 	for _, item := range f.document.root["paths"].(map[string]any) {
