@@ -1,7 +1,10 @@
 package yamldoc_test
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 
 	"llmhub/yamldoc"
@@ -55,5 +58,36 @@ func TestSyntax(t *testing.T) {
 		if line, reason := yamldoc.Syntax(errors.New(text)); line != want.line || reason != want.reason {
 			t.Errorf("%q: %d %q", text, line, reason)
 		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	d := &yamldoc.Decoder{File: "f"}
+	root := d.Parse([]byte("auth: {user: ada, id: 007, on: TRUE}\nreplicas: 3\nshare: 1.50\nempty:\nhosts: [a, 1, true]\nday: 2026-01-01\nnone: []\nbelow: {}\n"))
+	got := d.Values(yamldoc.Node{Node: root})
+	want := map[string]any{
+		"auth.user": "ada", "auth.id": "007", "auth.on": true, "replicas": json.Number("3"), "share": json.Number("1.50"), "empty": nil,
+		"hosts": []any{"a", json.Number("1"), true}, "day": "2026-01-01", "none": []any{},
+	}
+	if !reflect.DeepEqual(got, want) || len(d.Faults()) > 0 {
+		t.Errorf("got %v, want %v; faults %v", got, want, d.Faults())
+	}
+	d = &yamldoc.Decoder{File: "f"}
+	d.Values(yamldoc.Node{Node: d.Parse([]byte("a: &x 1\nb: *x\na: 2\nc: {d: 1}\nc.d: 2\nc: {e: 1}\nlist:\n  - {x: 1}\n[k]: v\ndeep: " + strings.Repeat("{x: ", 40) + "1" + strings.Repeat("}", 40) + "\n"))})
+	wrong := `f:1: a: anchors and aliases are not supported; write the value out
+f:2: b: anchors and aliases are not supported; write the value out
+f:3: a: is given twice
+f:5: c.d: is given twice
+f:6: c: is given twice
+f:8: list: must be a list of plain values
+f:9: a key must be a plain word
+f:10: deep` + strings.Repeat(".x", 31) + `: is nested more than 32 times`
+	if got := yamldoc.Sorted(d.Faults()).Error(); got != wrong {
+		t.Errorf("got\n%s\nwant\n%s", got, wrong)
+	}
+	d = &yamldoc.Decoder{File: "f"}
+	d.Values(yamldoc.Node{Node: d.Parse([]byte("- x\n"))})
+	if got := yamldoc.Sorted(d.Faults()).Error(); got != "f:1: must be a mapping (key: value), not a list" {
+		t.Error(got)
 	}
 }
