@@ -9,21 +9,27 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"llmhub/secret"
 )
 
 const (
 	defaultServer    = "http://127.0.0.1:8080"
 	serverVariable   = "LLMHUB_SERVER"
 	tokenVariable    = "LLMHUB_ADMIN_TOKEN"
+	personalVariable = "LLMHUB_TOKEN"
 	clientTimeout    = 60 * time.Second
 	maxAnswerBytes   = 64 << 20
 	maxErrorBytes    = 64 << 10
 	maxListPages     = 1000
 	listPageElements = "1000"
+	// numberedPageElements is for lists whose pages have numbers.
+	numberedPageElements = "100"
 )
 
 // apiFlags are the flags of every command that talks to the management API.
@@ -37,7 +43,7 @@ type apiFlags struct {
 func (a *apiFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.server, "server", "", "address of the running llmhub (default "+serverVariable+" or "+defaultServer+")")
-	f.StringVar(&a.token, "token", "", "administrator's token; other users of this machine can see it, better set "+tokenVariable)
+	f.StringVar(&a.token, "token", "", "personal or administrator's token; other users of this machine can see it, better set "+personalVariable+" or "+tokenVariable)
 	f.BoolVar(&a.asJSON, "json", false, "print JSON, as the server sends it")
 }
 
@@ -45,7 +51,9 @@ func (a *apiFlags) add(cmd *cobra.Command) {
 type client struct {
 	base  string
 	token string
-	http  *http.Client
+	// iamToken goes along as X-Auth-Token if it is set.
+	iamToken secret.Text
+	http     *http.Client
 }
 
 // client returns a client from flags and environment. Its errors never contain the token.
@@ -58,12 +66,12 @@ func (a *apiFlags) client() (*client, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usagef("--server must be an address such as %s", defaultServer)
 	}
-	token := a.firstOf(a.token, tokenVariable)
+	token := a.firstOf(a.firstOf(a.token, personalVariable), tokenVariable)
 	if token == "" {
-		return nil, &hintedError{usagef("no administrator's token is given"), "set " + tokenVariable + " or use --token"}
+		return nil, &hintedError{usagef("no token is given"), "set " + personalVariable + " to a personal token, or " + tokenVariable + " to the administrator's, or use --token"}
 	}
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, usagef("the administrator's token contains spaces or characters other than ASCII")
+	if !printable(token) {
+		return nil, usagef("the token contains spaces or characters other than ASCII")
 	}
 	return &client{
 		base:  strings.TrimRight(server, "/") + "/api/v1",
@@ -76,6 +84,12 @@ func (a *apiFlags) client() (*client, error) {
 	}, nil
 }
 
+// printable says whether a token can go into a header.
+func printable(token string) bool {
+	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// firstOf returns what a flag says, or else an environment variable.
 func (a *apiFlags) firstOf(flag, variable string) string {
 	if flag != "" {
 		return flag
@@ -123,6 +137,9 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (json
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
+	if c.iamToken.IsSet() {
+		req.Header.Set("X-Auth-Token", c.iamToken.Reveal())
+	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -173,11 +190,16 @@ func (c *client) refused(resp *http.Response) error {
 		return c.stranger(resp.StatusCode)
 	}
 	body.Error.Status = resp.StatusCode
-	if resp.StatusCode == http.StatusUnauthorized {
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
 		return &hintedError{
-			errors.New("the server refuses the administrator's token"),
-			tokenVariable + " or --token must be the token the server was started with",
+			errors.New("the server refuses the token"),
+			personalVariable + ", " + tokenVariable + " or --token must be a personal token that holds, or the administrator's that the server was started with",
 		}
+	case resp.StatusCode == http.StatusRequestHeaderFieldsTooLarge && c.iamToken.IsSet():
+		return &hintedError{body.Error, "the IAM token is larger than limits.header of the server allows; one without a catalog of services is smaller"}
+	case body.Error.Code == codeAccessEnded:
+		return &hintedError{body.Error, "set " + iamVariable + " to an IAM token that holds, or use --iam-token-file"}
 	}
 	return body.Error
 }
@@ -187,6 +209,31 @@ func (c *client) stranger(status int) error {
 		fmt.Errorf("%s answers with status %d, but not as llmhub does", strings.TrimSuffix(c.base, "/api/v1"), status),
 		"is --server or " + serverVariable + " the address of an llmhub?",
 	}
+}
+
+// listNumbered gathers all pages of a list whose pages have numbers.
+func (c *client) listNumbered(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	all := []json.RawMessage{}
+	query.Set("per_page", numberedPageElements)
+	for n := 1; n <= maxListPages; n++ {
+		query.Set("page", strconv.Itoa(n))
+		text, err := c.get(ctx, path, query)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Data  []json.RawMessage `json:"data"`
+			Pages int               `json:"pages"`
+		}
+		if err := json.Unmarshal(text, &page); err != nil {
+			return nil, c.stranger(http.StatusOK)
+		}
+		all = append(all, page.Data...)
+		if n >= page.Pages {
+			return json.Marshal(map[string]any{"data": all})
+		}
+	}
+	return nil, errors.New("the list does not end")
 }
 
 // list gathers all pages of a list.

@@ -49,6 +49,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newTenantCommand(api),
 		newSubscriptionCommand(api),
 		newKeyCommand(api),
+		newWorkloadCommand(api),
 		newUsageCommand(api),
 		newAuditCommand(api),
 		newVersionCommand(env),
