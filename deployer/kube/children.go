@@ -42,6 +42,7 @@ type listKey struct {
 // list is what has been read of a kind; partial says that there is more.
 type list struct {
 	items   []*unstructured.Unstructured
+	byName  map[string]*unstructured.Unstructured
 	partial bool
 }
 
@@ -78,6 +79,10 @@ func (o *observation) list(ctx context.Context, r schema.GroupVersionResource, n
 		l.partial = true
 	case err != nil && !apierrors.IsNotFound(err):
 		return list{}, err
+	}
+	l.byName = make(map[string]*unstructured.Unstructured, len(l.items))
+	for _, u := range l.items {
+		l.byName[u.GetName()] = u
 	}
 	o.lists[key] = l
 	return l, nil
@@ -128,15 +133,10 @@ func (o *observation) find(ctx context.Context, resource schema.GroupVersionReso
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range l.items {
-		if u.GetName() == r.Name {
-			return u, nil
-		}
+	u, ok := l.byName[r.Name]
+	if ok || !l.partial {
+		return u, nil
 	}
-	if !l.partial {
-		return nil, nil
-	}
-	var u *unstructured.Unstructured
 	if full {
 		u, err = o.c.dynamic.Resource(resource).Namespace(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
 	} else {
@@ -176,9 +176,7 @@ func (o *observation) readChildren(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, u := range pods.items {
-		o.adopt(u)
-	}
+	o.readPods(pods)
 	claims, err := o.list(ctx, claimsResource, o.namespace, true)
 	if err != nil {
 		return err
@@ -274,16 +272,17 @@ func typed[T any](u *unstructured.Unstructured) (*T, error) {
 	return t, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, t)
 }
 
-// pods returns the pods of the family that are not on their way out.
-func (o *observation) pods() []*corev1.Pod {
-	var all []*corev1.Pod
-	for _, u := range o.lists[listKey{podsResource, o.namespace}].items {
-		if _, ok := o.family[u.GetUID()]; !ok || u.GetDeletionTimestamp() != nil {
+// readPods keeps the pods of the family that are not on their way out.
+func (o *observation) readPods(pods list) {
+	for _, u := range pods.items {
+		if o.adopt(u); u.GetDeletionTimestamp() != nil {
+			continue
+		}
+		if _, ok := o.family[u.GetUID()]; !ok {
 			continue
 		}
 		if p, err := typed[corev1.Pod](u); err == nil {
-			all = append(all, p)
+			o.pods = append(o.pods, p)
 		}
 	}
-	return all
 }
