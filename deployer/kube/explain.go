@@ -130,7 +130,7 @@ func (o *observation) explainRefusals() {
 
 // refusal tells a quota from other reasons for which pods are not made.
 func refusal(message string) deployer.ReasonCode {
-	if strings.Contains(message, "exceeded quota") || strings.Contains(message, "failed quota") {
+	if byQuota(message) {
 		return deployer.Quota
 	}
 	return deployer.Rejected
