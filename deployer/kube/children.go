@@ -88,6 +88,16 @@ func (o *observation) list(ctx context.Context, r schema.GroupVersionResource, n
 	return l, nil
 }
 
+// listFor reads what objects of a kind make, if the manifests have any of it.
+func (o *observation) listFor(ctx context.Context, kind string, r schema.GroupVersionResource) (list, error) {
+	for i := range o.rows {
+		if o.rows[i].Kind == kind && o.rows[i].there {
+			return o.list(ctx, r, o.namespace, true)
+		}
+	}
+	return list{}, nil
+}
+
 // named returns as much of an object as is needed to find it.
 func named(m *metav1.PartialObjectMetadata) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{}}
@@ -111,17 +121,18 @@ func (o *observation) readObjects(ctx context.Context) error {
 		if !k.namespaced {
 			r.Namespace = ""
 		}
-		live, err := o.find(ctx, k.resource, r)
-		if err != nil {
+		switch live, err := o.find(ctx, k.resource, r); {
+		case apierrors.IsForbidden(err):
+			r.want = 1
+			o.reason(&r.health, deployer.AccessDenied, r.text(), err.Error())
+		case err != nil:
 			return err
-		}
-		if live == nil {
+		case live == nil:
 			o.missing(r)
-			continue
+		default:
+			r.there, r.u = true, live
+			o.family[live.GetUID()] = member{row: i, name: r.text()}
 		}
-		r.there = true
-		r.u = live
-		o.family[live.GetUID()] = member{row: i, name: r.text()}
 	}
 	return nil
 }
@@ -158,7 +169,7 @@ func (o *observation) missing(r *row) {
 
 // readChildren finds what the objects of the release have made, and judges all of it.
 func (o *observation) readChildren(ctx context.Context) error {
-	sets, err := o.list(ctx, replicaSetsResource, o.namespace, true)
+	sets, err := o.listFor(ctx, "Deployment", replicaSetsResource)
 	if err != nil {
 		return err
 	}
@@ -177,7 +188,7 @@ func (o *observation) readChildren(ctx context.Context) error {
 		return err
 	}
 	o.readPods(pods)
-	claims, err := o.list(ctx, claimsResource, o.namespace, true)
+	claims, err := o.listFor(ctx, "StatefulSet", claimsResource)
 	if err != nil {
 		return err
 	}

@@ -146,6 +146,9 @@ func TestClusterObserveReader(t *testing.T) {
 	if got := observe(t, user, other, manifests); got != "not ready" {
 		t.Errorf("one who may get, but not list: %s", got)
 	}
+	if got := observe(t, user, other, "{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-root-ca.crt}}"); got != "access-denied ConfigMap" {
+		t.Errorf("one who may not read at all: %s", got)
+	}
 }
 
 // TestClusterObserveHook needs a simulated kubelet whose containers end with exit code 1 if their image's name contains
