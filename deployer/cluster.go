@@ -64,7 +64,10 @@ type Inspection struct {
 	Namespace       string
 	NamespaceExists bool
 	Release         string
-	Manifests       []byte
+	// Manifests are those that Helm makes, with hooks, and may hold secrets.
+	Manifests []byte
+	// Secrets are values that findings must not quote, besides those of the Secrets in Manifests.
+	Secrets []secret.Text
 }
 
 // Inventory is what rendered manifests mean for a cluster.

@@ -38,6 +38,8 @@ type RenderInput struct {
 	Namespace, Release string
 	// Values is a JSON object, and may hold secrets.
 	Values secret.Text
+	// SecretPaths are the dotted paths of the secrets in Values, which errors never contain; nil means all of Values.
+	SecretPaths []string
 	// KubeVersion and APIVersions are those of the cluster, from Facts.
 	KubeVersion string
 	APIVersions []string

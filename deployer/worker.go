@@ -99,7 +99,9 @@ func (s *Service) Run(ctx context.Context) error {
 	defer operations.Wait()
 	ticks := time.NewTicker(scanGap)
 	defer ticks.Stop()
+	var tidied time.Time
 	for {
+		s.tidy(ctx, &tidied)
 		if err := s.scan(ctx, &operations); err != nil && ctx.Err() == nil {
 			s.o.Logger.Error("cannot look for workloads to work on", slog.Any("error", err))
 		}

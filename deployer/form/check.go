@@ -15,8 +15,9 @@ import (
 // A list that is emptied is sent as an empty one where the chart's own is not empty. What was entered for a field that is of
 // no use, because its ShowIf does not hold, is neither checked nor sent. In an upgrade, secrets that are not entered are kept.
 //
-// The fields are checked first, and if they are right, the chart's defaults with the values laid over them against its schema.
-// Defaults of charts within the chart are not known here: Helm has the last word when it renders.
+// The fields are checked first, then the chart's defaults with the values laid over them against its schema; while fields are
+// wrong, only what the schema says of the others that were entered. Defaults of charts within the chart are not known here:
+// Helm has the last word when it renders.
 func (f *Form) Check(in Input, upgrade bool) (Values, error) {
 	if err := bounded(in); err != nil {
 		return Values{}, fault.Faults{err}
@@ -30,13 +31,26 @@ func (f *Form) Check(in Input, upgrade bool) (Values, error) {
 			c.blame(fault.New(fault.Invalid, cut(path, maxTitleRunes), "is not a setting of the product"))
 		}
 	}
-	if len(c.faults) == 0 {
-		c.faults = f.satisfies(c.values)
-	}
+	c.whole()
 	if len(c.faults) > 0 {
 		return Values{}, c.faults
 	}
 	return c.values, nil
+}
+
+// whole adds what the schema says. Where a field is wrong its value is not in the whole, and what comes of that is not said.
+func (c *checker) whole() {
+	wrong := len(c.faults) > 0
+	named := map[string]bool{}
+	for _, e := range c.faults {
+		named[e.Field] = true
+	}
+	for _, e := range c.form.satisfies(c.values) {
+		if _, entered := c.in[e.Field]; !wrong || entered && !named[e.Field] {
+			c.blame(e)
+		}
+	}
+	slices.SortStableFunc(c.faults, func(a, b *fault.Error) int { return c.form.before(a.Field, b.Field) })
 }
 
 // bounded refuses an input that is too large to look at.

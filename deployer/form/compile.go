@@ -48,6 +48,8 @@ type compiler struct {
 	form   *Form
 	// forms are the paths that Kubeapps' "form" marks.
 	forms map[string]bool
+	// visits counts properties: those that contain themselves have no end.
+	visits int
 }
 
 // leaf is what schema and chart say of the value under a path.
@@ -144,6 +146,9 @@ func (l leaf) kind(hasPatterns bool) Kind {
 func (l leaf) isSize() bool {
 	inner := l.inner()
 	if pattern := inner.text("pattern"); pattern != "" {
+		if len(pattern) > maxSizePatternBytes {
+			return false
+		}
 		p := catalog.Pattern{Pattern: pattern}
 		return takesSizes(p.Match)
 	}

@@ -10,6 +10,9 @@ import (
 // described compiles the properties of an object of the schema, in the order of the file; path and titles lead to it.
 func (c *compiler) described(s *schema, path, titles []string, depth int) {
 	for _, name := range s.properties() {
+		if c.visits++; c.visits > maxNodes || len(c.form.Fields) >= maxFields {
+			return
+		}
 		p := s.property(name)
 		at := append(slices.Clone(path), name)
 		dotted := strings.Join(at, ".")
@@ -23,7 +26,7 @@ func (c *compiler) described(s *schema, path, titles []string, depth int) {
 			continue
 		}
 		l := c.leaf(dotted, p, false)
-		if len(c.form.Fields) >= maxFields || p.member("const") != nil || !l.asks() || c.taken(dotted) {
+		if p.member("const") != nil || !l.asks() || c.taken(dotted) {
 			continue
 		}
 		f := Field{

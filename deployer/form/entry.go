@@ -153,17 +153,13 @@ func compare(s string, limit float64) int {
 // number writes a limit.
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// mismatch says which pattern of a field a text does not match. What is entered is bounded where patterns cost most: they run
-// in linear time.
+// mismatch says which of the seller's patterns a text does not match. Those of a schema are checked with the whole, where
+// their work is counted.
 func mismatch(f *Field, s string) *fault.Error {
 	for _, p := range f.Patterns {
-		if p.Match(s) {
-			continue
+		if len(p.Message) > 0 && !p.Match(s) {
+			return fault.New(fault.Invalid, f.Path, "%s", message(p.Message))
 		}
-		if len(p.Message) == 0 {
-			return fault.New(fault.Invalid, f.Path, "must match the pattern %s", cut(p.Pattern, maxShownRunes))
-		}
-		return fault.New(fault.Invalid, f.Path, "%s", message(p.Message))
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ const (
 	// maxPatternBytes and maxPatternSteps bound a regular expression of a schema, the latter in instructions.
 	maxPatternBytes = 2000
 	maxPatternSteps = 5000
+	// maxSizePatternBytes bounds a pattern that is looked at to find out whether it is one of sizes.
+	maxSizePatternBytes = 200
 	// maxValidation bounds the work of checking values against a schema, in steps of some nanoseconds to a microsecond.
-	maxValidation = 5_000_000
+	maxValidation = 2_000_000
 )

@@ -27,7 +27,7 @@ func (c *compiler) listed(fields []catalog.Field) error {
 			Required: in.Required, Hidden: in.Hidden, Default: in.Defaults(),
 			Options: slices.Clone(in.Values), Patterns: slices.Clone(in.Validation),
 		}
-		if f.Kind == Secret && !slices.Contains(l.valueType.kinds, "string") {
+		if types := l.schema.types(); f.Kind == Secret && len(types) > 0 && !slices.Contains(types, "string") {
 			return fmt.Errorf("the field %s is confidential, and not a text to the chart", yamldoc.Quote(in.Key))
 		}
 		if f.Hidden {

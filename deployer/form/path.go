@@ -65,8 +65,18 @@ func cloned(m map[string]any) map[string]any {
 }
 
 // coalesce lays values over a chart's defaults as Helm does, and returns maps of its own: maps are merged, everything else
-// is replaced, and null takes a default away.
+// is replaced, and null takes a default away. Null over null stays, but at the top.
 func coalesce(values, defaults map[string]any) map[string]any {
+	out := merged(values, defaults)
+	for k := range defaults {
+		if v, ok := values[k]; ok && v == nil {
+			delete(out, k)
+		}
+	}
+	return out
+}
+
+func merged(values, defaults map[string]any) map[string]any {
 	out := cloned(values)
 	for k, d := range defaults {
 		v, ok := values[k]
@@ -80,7 +90,7 @@ func coalesce(values, defaults map[string]any) map[string]any {
 			delete(out, k)
 		case isMap:
 			if over, ok := v.(map[string]any); ok {
-				out[k] = coalesce(over, below)
+				out[k] = merged(over, below)
 			}
 		}
 	}
