@@ -73,6 +73,8 @@ func TestEnds(t *testing.T) {
 			l.runs(func(l *lab, j Job) error { l.helm.mark(j, StatusDeployed); return errors.New("x") })
 		}, Ready, "", ""},
 		"a hook fails":                      {func(l *lab) { l.helm.fails = &Reason{Code: HookFailed, Detail: canary + "-token"} }, Failed, HookFailed, "••••••"},
+		"a hook fails, and a pod loops":     {func(l *lab) { l.helm.fails = &Reason{Code: HookFailed}; l.stuck(&Reason{Code: CrashLoop}) }, Failed, HookFailed, ""},
+		"a hook fails that cannot start":    {func(l *lab) { l.helm.fails = &Reason{Code: HookFailed}; l.stuck(pod) }, Failed, ImagePull, ""},
 		"rejected before anything is there": {func(l *lab) { l.runs(func(*lab, Job) error { return &Reason{Code: Rejected} }) }, Failed, Rejected, ""},
 		"values against the schema":         {func(l *lab) { l.runs(func(*lab, Job) error { return &Reason{Code: ValuesInvalid} }) }, Failed, ValuesInvalid, ""},
 		"unexpected":                        {func(l *lab) { l.runs(func(*lab, Job) error { return errors.New(canary + "-password") }) }, Failed, Internal, ""},
