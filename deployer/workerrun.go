@@ -73,7 +73,7 @@ func (t *task) watched(ctx context.Context, job Job) error {
 func (t *task) attend(ctx context.Context, cluster Cluster, rendered <-chan struct{}) {
 	defer func() {
 		if p := recover(); p != nil {
-			t.log.Error("panic while looking at a release", "panic", t.scrub(textOf(p)))
+			t.log.Error("panic while looking at a release", "panic", t.scrub(fmt.Sprint(p)))
 		}
 	}()
 	select {
