@@ -207,3 +207,47 @@ func TestDamagedWorkload(t *testing.T) {
 		l.ended(id, Ready, "")
 	})
 }
+
+// TestNothingIsWrittenWithoutTheLease shows that a process which wakes up late writes nothing.
+func TestNothingIsWrittenWithoutTheLease(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(w *Workload)
+		want   error
+	}{
+		"taken over": {func(w *Workload) { w.Lease.Holder = "another" }, errLeaseLost},
+		"let go of":  {func(w *Workload) { w.Lease = Lease{} }, errLeaseLost},
+		"ended":      {func(w *Workload) { w.Operation, w.State, w.Lease = nil, Ready, Lease{} }, errLeaseLost},
+		"replaced":   {func(w *Workload) { w.Operation.ID = "op_other" }, errReplaced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, func(t *testing.T, l *lab) {
+				id := l.install()
+				r, err := l.workloads.Get(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h, err := l.take(t.Context(), r, func(error) {})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := l.take(t.Context(), r, nil); !errors.Is(err, store.ErrConflict) {
+					t.Errorf("taken twice: %v", err)
+				}
+				l.changes(id, c.change)
+				version := l.version(id)
+				task := newTask(l.Service, h)
+				for what, err := range map[string]error{
+					"progress": h.save(t.Context(), func(w *Workload, _ *Operation) { w.State = Installing }),
+					"the end":  l.finish(t.Context(), task, verdict{state: Ready}),
+				} {
+					if !errors.Is(err, c.want) {
+						t.Errorf("%s: %v", what, err)
+					}
+				}
+				if l.version(id) != version || len(l.actions()) > 0 || len(l.directory.revoked) > 0 {
+					t.Error("something has been written")
+				}
+			})
+		})
+	}
+}

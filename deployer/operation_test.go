@@ -262,6 +262,22 @@ func TestUninstallReplaces(t *testing.T) {
 	}
 }
 
+// TestUninstallAtTheEnd shows that an uninstallation which is asked for while another operation comes to its end is not held up.
+func TestUninstallAtTheEnd(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		id := l.install()
+		p := l.start()
+		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
+			l.releases.set(func(r *fakeReleases) { r.run = nil })
+			l.helm.keep(job, StatusDeployed)
+			_, err := p.Uninstall(t.Context(), l.jo, l.cred, id, "web", false)
+			return err
+		}
+		l.passes(4 * time.Second)
+		l.ended(id, Removed, "")
+	})
+}
+
 func TestForget(t *testing.T) {
 	for name, test := range map[string]struct {
 		set  func(l *lab)
@@ -289,7 +305,7 @@ func TestForget(t *testing.T) {
 				if err != nil || w.State != Removed || w.RemovedAt.IsZero() {
 					t.Fatalf("%+v, %v", w, err)
 				}
-				l.passes(12 * time.Second)
+				l.passes(time.Second)
 				l.ended(id, Removed, "")
 				if n := l.helm.working.Load(); n != 0 {
 					t.Errorf("%d work on it", n)

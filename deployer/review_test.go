@@ -143,11 +143,16 @@ func TestReviewOfWhatIsBad(t *testing.T) {
 	}
 	f := newFixture(t)
 	d := f.prepared("cache")
-	f.cluster.set(func(c *fakeCluster) {
-		c.fail["Namespaces"], c.fail["Facts"], c.facts.FreeMilliCPU = denied, nil, -1
-	})
+	f.cluster.set(func(c *fakeCluster) { c.fail["Namespaces"] = denied })
 	r := f.reviewed(d)
+	f.checked(r, CheckNamespace, CheckSkipped, AccessDenied)
+	if in := f.cluster.inspected; r.Blocked || len(in) != 1 || !in[0].NamespaceExists {
+		t.Errorf("%+v", r)
+	}
+	f.cluster.set(func(c *fakeCluster) { c.fail["Facts"] = denied })
+	r = f.reviewed(d)
 	f.checked(r, CheckRights, CheckFailed, AccessDenied)
+	f.checked(r, CheckValues, CheckSkipped) // they are rendered for a version that is not known
 }
 
 // taken puts a release where jo's only draft leads.

@@ -36,9 +36,15 @@ func (v *reviewer) lookAtFacts(ctx context.Context) error {
 
 func (v *reviewer) lookAtNamespace(ctx context.Context) error {
 	t := v.draft.Value.Target
-	there, err := v.cluster.Namespaces(ctx)
-	if err != nil {
+	there, listed, err := namespaces(ctx, v.cluster)
+	switch {
+	case err != nil:
 		return v.blame(ctx, CheckNamespace, err)
+	case !listed:
+		// What the inspection can do in it is what can be found out.
+		v.exists = !t.NewNamespace
+		v.note(CheckNamespace, CheckSkipped, Reason{Code: AccessDenied, Object: "Namespace/" + t.Namespace})
+		return nil
 	}
 	i := slices.IndexFunc(there, func(n Namespace) bool { return n.Name == t.Namespace })
 	v.exists = i >= 0

@@ -53,7 +53,7 @@ const keptSecret = "0kept0secret0that0is0not0read0"
 
 // render renders the chart as the cluster would get it, unless something that it needs is missing.
 func (v *reviewer) render(ctx context.Context) error {
-	if v.failed(CheckReachable, CheckChart, CheckValues) {
+	if v.facts.Version == "" || v.failed(CheckReachable, CheckChart, CheckValues) {
 		return nil
 	}
 	d, values := v.draft.Value, v.values

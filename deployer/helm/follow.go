@@ -9,6 +9,10 @@ import (
 	"llmhub/deployer"
 )
 
+// fetchGrace is what a child that fetches a chart has beyond the time that the network has, so that it can tell which of the two
+// was too slow.
+const fetchGrace = 5 * time.Second
+
 // talk starts a child, follows it to its end and returns its last message. tell is called by this goroutine.
 func (r *Releases) talk(ctx context.Context, q request, tell func(deployer.Stage)) (message, error) {
 	if err := ctx.Err(); err != nil {
@@ -19,6 +23,9 @@ func (r *Releases) talk(ctx context.Context, q request, tell func(deployer.Stage
 		return message{}, lost(fmt.Sprintf("the worker cannot be started: %s", err))
 	}
 	f := follower{child: c, request: q, limit: r.o.RenderTimeout, tell: tell}
+	if q.Fetch != nil {
+		f.limit += fetchGrace
+	}
 	last, err := f.follow(ctx)
 	how := c.end()
 	switch {

@@ -60,8 +60,7 @@ func (r *Releases) Fetch(ctx context.Context, ref catalog.ChartRef) (deployer.Ch
 		return c, nil
 	}
 	q := fetchRequest{Kind: ref.Kind, URL: ref.URL, Name: ref.Name, Version: ref.Version, Digest: ref.Digest, Files: ref.Files(), PlainHTTP: r.o.PlainHTTP}
-	// The child gives up on the network before it is given up on, so that the two can be told apart.
-	q.Timeout = r.o.RenderTimeout * 3 / 4
+	q.Timeout = r.o.RenderTimeout
 	m, err := r.ask(ctx, request{Fetch: &q})
 	if err != nil {
 		return deployer.Chart{}, err

@@ -70,7 +70,7 @@ func (o *observation) explain() {
 		}
 	}
 	late := map[string]bool{}
-	for _, p := range o.pods() {
+	for _, p := range o.pods {
 		h := o.of(o.family[p.UID])
 		if h.ready || podReady(p) || h.reason != nil && h.reason.Code == deployer.HookFailed {
 			continue
@@ -130,7 +130,7 @@ func (o *observation) explainRefusals() {
 
 // refusal tells a quota from other reasons for which pods are not made.
 func refusal(message string) deployer.ReasonCode {
-	if strings.Contains(message, "exceeded quota") || strings.Contains(message, "failed quota") {
+	if byQuota(message) {
 		return deployer.Quota
 	}
 	return deployer.Rejected
@@ -143,7 +143,7 @@ func (o *observation) explainJob(h *health, j *batchv1.Job, code deployer.Reason
 		return
 	}
 	detail := c.Reason + ": " + c.Message
-	for _, p := range o.pods() {
+	for _, p := range o.pods {
 		for _, owner := range p.OwnerReferences {
 			if end := lastEnd(p); owner.UID == j.UID && end != "" {
 				detail = c.Reason + ": " + end

@@ -11,7 +11,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -77,10 +77,7 @@ type cluster struct {
 var _ deployer.Cluster = (*cluster)(nil)
 
 // quiet keeps client-go from writing to the process's standard error: what it has to say is in the errors that it returns.
-var quiet = sync.OnceFunc(func() {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-})
+var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
 
 func open(a deployer.Access) (*cluster, error) {
 	quiet()

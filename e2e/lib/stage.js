@@ -21,8 +21,9 @@ export class Stage {
   /** The patterns of the pages that were looked at. @type {Set<string>} */
   #looked = new Set();
 
-  constructor() {
-    before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(), launch()]); });
+  /** @param {string[]} [args] further arguments of the demo */
+  constructor(args = []) {
+    before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(args), launch()]); });
     after(async () => { await this.#browser?.close(); await this.#demo?.stop(); });
   }
 

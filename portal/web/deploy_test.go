@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"llmhub/deployer"
 	"llmhub/deployer/form"
 	"llmhub/fault"
+	"llmhub/identity"
 )
 
 // contains fails unless a page has all texts.
@@ -326,6 +328,83 @@ func TestReviewBlocks(t *testing.T) {
 	}
 	if a := b.post(draft+"/review", consents...); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.text, "The tenant is suspended.") {
 		t.Errorf("%d", a.status)
+	}
+}
+
+// Texts of a cluster, of a seller's chart and of the form show as they are.
+func TestMarkupOfClustersIsShownAsTyped(t *testing.T) {
+	f := newFixture(t)
+	tenant, _ := f.approve("D1", "owner.one")
+	b := f.signIn("D1", "owner.one")
+	d := f.deployments
+	reason := &deployer.Reason{Code: deployer.Rejected, Object: markup, Detail: markup}
+	object := deployer.Object{Kind: markup, Name: markup, Namespace: markup}
+	d.projects = append(d.projects, identity.Project{ID: markup, Name: markup})
+	d.clusters = append(d.clusters, deployer.ClusterInfo{ID: markup, Name: markup, Version: markup, Phase: markup, Message: markup}, deployer.ClusterInfo{ID: "c3", Name: markup, Version: markup, Available: true})
+	d.details.Namespaces = append(d.details.Namespaces, deployer.Namespace{Name: markup, Usable: true})
+	d.details.StorageClasses = append(d.details.StorageClasses, deployer.StorageClass{Name: markup, Default: true})
+	d.details.Facts.Version = markup
+	d.yaml = markup
+	d.form = &form.Form{Fields: []form.Field{
+		{Path: markup, Kind: form.Secret, Label: text(markup), Hint: text(markup), Tooltip: text(markup), Group: text(markup)},
+		{Path: "class", Kind: form.StorageClass, ChartDefault: markup},
+		{Path: "boxes", Kind: form.Multi, Options: []catalog.Choice{{Value: markup, Label: text(markup)}}, ShowIf: &form.Condition{Path: markup, Value: markup}},
+		{Path: "area", Kind: form.TextArea, ChartDefault: markup},
+	}}
+	d.review = deployer.Review{
+		YAML: markup, Checks: []deployer.Check{{Name: deployer.CheckAccepted, State: deployer.CheckWarned, Reasons: []deployer.Reason{*reason}}},
+		Inventory: deployer.Inventory{Objects: []deployer.Object{object}, Claims: []deployer.Claim{{Name: markup, Count: 1, Class: markup}}, Balancers: []deployer.BalancerService{{Name: markup}}, Images: []string{markup}},
+		Diff:      []deployer.Difference{{Object: object, Change: "changed"}},
+	}
+	event := deployer.Event{Object: markup, Reason: markup, Message: markup}
+	d.observed = deployer.Observation{Reason: reason, Event: event, Resources: []deployer.Resource{{Object: object, Reason: reason, Address: markup}}}
+	d.releases = []deployer.Release{{Revision: 2, Status: deployer.StatusDeployed, ChartName: markup}, {Revision: 1, Status: deployer.StatusSuperseded, ChartName: markup, ChartVersion: markup}}
+	operation := deployer.Operation{Kind: deployer.JobUpgrade, ByName: markup, ProductVersion: markup, Event: &event, Reason: reason, WantedPods: 1}
+	dirty := func(state deployer.State) func(*deployer.Workload) {
+		return func(l *deployer.Workload) {
+			l.State, l.Reason, l.ProductVersion, l.SellerName, l.ChartName, l.ChartDigest, l.CreatedBy = state, reason, markup, markup, markup, markup, markup
+			l.Target = deployer.Target{ProjectName: markup, ClusterName: markup, Namespace: markup, Release: markup}
+			l.Values, l.SecretPaths, l.Revision, l.Operation, l.History = map[string]any{markup: markup, "list": []any{markup}}, []string{markup}, 3, &operation, []deployer.Operation{operation}
+			l.Consents = []identity.Consent{{Title: markup, Version: markup, Digest: markup, ByName: markup}}
+		}
+	}
+	d.put(tenant.ID, "wl_failed", dirty(deployer.Failed))
+	d.put(tenant.ID, "wl_running", dirty(deployer.Upgrading))
+	draft, bare := b.beginAt("licensed-app"), b.begin("valkey")
+	d.change(strings.TrimPrefix(draft, "/deploy/"), func(n *deployer.Draft) {
+		n.Target.ClusterName, n.Target.Namespace, n.Target.Release, n.LicenceName, n.Input = markup, markup, markup, markup, form.Input{"class": {"x"}, "area": {markup}}
+	})
+	for _, path := range []string{
+		bare + "/target?project=p1", bare + "/target?project=p1&cluster=c3", bare + "/target?project=" + url.QueryEscape(markup), draft + "/licence", draft + "/configuration", draft + "/review",
+		"/workloads", "/workloads?state=" + url.QueryEscape(markup), "/workloads?q=" + url.QueryEscape(markup), "/workloads/wl_failed", "/workloads/wl_running", "/workloads/wl_failed/agreement", "/workloads/wl_failed/rollback", "/workloads/wl_failed/uninstall",
+	} {
+		a := b.get(path)
+		a.lacks(t, "<img src=x", "'<b>", "onerror=alert(1)>'", "⟦")
+		if a.status != http.StatusOK {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+}
+
+// What was entered as a secret is on no page, whatever the page does with the draft.
+func TestSecretsAreOnNoPage(t *testing.T) {
+	f := newFixture(t)
+	f.approve("D1", "owner.one")
+	f.deployments.form = testForm
+	b := f.signIn("D1", "owner.one")
+	draft := b.beginAt("licensed-app")
+	check := func(a answer) { a.lacks(t, canaryPassword, canaryLicence, "canary-iam-token") }
+	check(b.sendFile(draft+"/licence", "a.lic", []byte(canaryLicence), "form_token", b.token()))
+	f.deployments.inputErr = fault.Faults{fault.New(fault.Invalid, "auth.password", "must not be empty")}
+	check(b.post(draft+"/configuration", "f.auth.password", canaryPassword))
+	f.deployments.inputErr = nil
+	check(b.post(draft+"/configuration", "f.auth.password", canaryPassword, "then", "stay"))
+	for _, path := range []string{draft + "/target", draft + "/licence", draft + "/configuration", draft + "/review", "/workloads"} {
+		check(b.get(path))
+	}
+	check(b.post(draft + "/review"))
+	if strings.Contains(f.log.String(), "canary") {
+		t.Error("the log has a secret")
 	}
 }
 

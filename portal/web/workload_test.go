@@ -61,7 +61,7 @@ func TestWorkloadInItsStates(t *testing.T) {
 	})
 	page = b.get("/workloads/wl_1")
 	page.contains(t, "This did not succeed", "A container ends again and again.", "Read its log.", "back-off restarting", "persistence.size", "20Gi", "auth.password", "••••••", "192.0.2.10", "0 / 1",
-		"cache-valkey.shop.svc:6379", "/workloads/wl_1/upgrade", "History")
+		"cache.shop.svc:6379", "/workloads/wl_1/upgrade", "History")
 	page.lacks(t, "data-poll", "/workloads/wl_1/rollback")
 
 	f.deployments.fail = map[string]error{"Observe": &deployer.Reason{Code: deployer.Unreachable, Detail: "no route"}}
@@ -78,7 +78,7 @@ func TestGuideIsFilledIn(t *testing.T) {
 	b := f.signIn("D1", "owner.one")
 	f.deployments.put(tenant.ID, "wl_1", func(l *deployer.Workload) { l.Target.Namespace = "[x](javascript:alert(1))" })
 	page := b.get("/workloads/wl_1")
-	page.contains(t, "cache-valkey.NAMESPACE.svc")
+	page.contains(t, "cache.NAMESPACE.svc")
 	page.lacks(t, `href="javascript`)
 }
 

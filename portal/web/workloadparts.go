@@ -101,7 +101,10 @@ func (v *visit) operationRows(list []deployer.Operation) []operationRow {
 	for i, o := range list {
 		rows[i] = operationRow{
 			Kind: v.t("job." + string(o.Kind)), By: o.ByName, Version: o.ProductVersion, At: o.RequestedAt, Ended: o.EndedAt,
-			Revision: o.Revision, Reason: v.reason(o.Reason),
+			Revision: o.Made, Reason: v.reason(o.Reason),
+		}
+		if o.Kind == deployer.JobRollback {
+			rows[i].Kind += ", " + v.t("workload.revision", "Revision", o.Revision)
 		}
 	}
 	return rows
