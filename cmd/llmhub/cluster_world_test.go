@@ -113,19 +113,19 @@ log: {level: debug}
 // openGate lets the pods run that wait for a gate, and closeGate keeps those from it that are made later.
 func (w *clusterWorld) openGate(t *testing.T, gate string) {
 	t.Helper()
-	w.labelNode(t, gate, `"open"`)
-	w.t.Cleanup(func() { w.labelNode(w.t, gate, "null") })
+	labelNode(t, w.kubernetes, gate, `"open"`)
+	w.t.Cleanup(func() { labelNode(w.t, w.kubernetes, gate, "null") })
 }
 
 func (w *clusterWorld) closeGate(t *testing.T, gate string) {
 	t.Helper()
-	w.labelNode(t, gate, "null")
+	labelNode(t, w.kubernetes, gate, "null")
 }
 
-func (w *clusterWorld) labelNode(t *testing.T, gate, value string) {
+func labelNode(t *testing.T, k *kubernetes.Clientset, gate, value string) {
 	t.Helper()
 	patch := fmt.Sprintf(`{"metadata":{"labels":{"test.example/%s":%s}}}`, gate, value)
-	if _, err := w.kubernetes.CoreV1().Nodes().Patch(context.Background(), "node-a", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+	if _, err := k.CoreV1().Nodes().Patch(context.Background(), "node-a", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
