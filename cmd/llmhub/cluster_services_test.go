@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
-	"maps"
+	"encoding/json"
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -43,13 +41,24 @@ func TestClusterTwoServices(t *testing.T) {
 	w := newTwoServices(t)
 	// A service works on four operations of a cluster at once: six that wait for their pods need both.
 	gate := newName("gate")
-	labelNode(t, w.kubernetes, gate, `"open"`)
-	t.Cleanup(func() { labelNode(t, w.kubernetes, gate, "null") })
 	var ids []string
 	for range 6 {
 		ids = append(ids, w.deploy(t, gate))
 	}
 	w.run(t)
+	eventually(t, "both services work", func() bool {
+		holders := map[string]bool{}
+		for _, id := range ids {
+			v, err := w.services[0].Workload(t.Context(), w.by, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			holders[v.Lease.Holder] = v.Operation.WantedPods > 0
+		}
+		return len(holders) == 2 && !holders[""]
+	})
+	labelNode(t, w.kubernetes, gate, `"open"`)
+	t.Cleanup(func() { labelNode(t, w.kubernetes, gate, "null") })
 	w.settled(t, ids)
 	operations := len(ids)
 	for _, id := range ids {
@@ -258,15 +267,18 @@ func (w *twoServices) judge(t *testing.T, operations int) {
 	shares := make([]int, len(w.logs))
 	for i, log := range w.logs {
 		for lines := bufio.NewScanner(bytes.NewReader(log.Bytes())); lines.Scan(); {
-			if _, after, ok := strings.Cut(lines.Text(), "operation=op_"); ok && strings.Contains(lines.Text(), "the operation has ended") {
-				id, _, _ := strings.Cut(after, " ")
-				done[id]++
+			var line struct{ Msg, Operation string }
+			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+				t.Fatal(err)
+			}
+			if line.Msg == "the operation has ended" {
+				done[line.Operation]++
 				shares[i]++
 			}
 		}
 	}
-	if len(done) != operations || slices.Max(slices.Collect(maps.Values(done))) != 1 || slices.Min(shares) == 0 {
+	if len(done) != operations || shares[0]+shares[1] != operations || slices.Min(shares) == 0 {
 		t.Errorf("%d operations have ended of %d, as often as %v; the services have ended %v", len(done), operations, done, shares)
 	}
-	t.Log(fmt.Sprint("the services have done ", shares))
+	t.Logf("the services have done %v", shares)
 }
