@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +49,12 @@ func (w *clusterWorld) proveSecrecy(t *testing.T) {
 			kind, _, _ := strings.Cut(where, " ")
 			found[kind] = true
 		}
-		w.seen.search(t, where, text)
+		if what, before := w.seen.find(text); what != "" {
+			t.Errorf("%s has a %s: …%q", where, what, before)
+		}
+	}
+	if what, _ := w.seen.find(w.seen.inCluster); what == "" {
+		t.Error("no secret is in the cluster, where they belong: the search is worth nothing")
 	}
 	for _, kind := range []string{"file", "GET"} {
 		if !found[kind] {
@@ -58,20 +64,20 @@ func (w *clusterWorld) proveSecrecy(t *testing.T) {
 	t.Logf("%d secrets looked for in %d places", len(w.seen.secrets), len(places))
 }
 
-// search reports secrets in a text, as they are and in the forms in which documents carry them. s.mu is held.
-func (s *sightings) search(t *testing.T, where string, text []byte) {
-	t.Helper()
+// find returns what secret a text has, as it is or in a form in which documents carry it, with what stands before; empty for none. s.mu
+// is held.
+func (s *sightings) find(text []byte) (what, before string) {
 	for secret, what := range s.secrets {
 		quoted, _ := json.Marshal(secret)
 		for _, form := range []string{
 			secret, strings.Trim(string(quoted), `"`), url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
 		} {
 			if i := bytes.Index(text, []byte(form)); i >= 0 {
-				t.Errorf("%s has a %s: …%q", where, what, text[max(0, i-60):i])
-				break
+				return what, string(text[max(0, i-60):i])
 			}
 		}
 	}
+	return "", ""
 }
 
 // readEverything reads what there is to see of the user's deployments.
@@ -112,7 +118,7 @@ func (w *clusterWorld) readEvents(t *testing.T, namespace string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	maps, err := w.kubernetes.CoreV1().ConfigMaps(namespace).List(t.Context(), metav1.ListOptions{})
+	configMaps, err := w.kubernetes.CoreV1().ConfigMaps(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,8 +129,9 @@ func (w *clusterWorld) readEvents(t *testing.T, namespace string) {
 	var names []metav1.ObjectMeta // of Secrets, without what is in them
 	for _, s := range secrets.Items {
 		names = append(names, s.ObjectMeta)
+		w.seen.inCluster = append(w.seen.inCluster, slices.Concat(slices.Collect(maps.Values(s.Data))...)...)
 	}
-	text, err := json.Marshal([]any{events.Items, deployments.Items, maps.Items, names})
+	text, err := json.Marshal([]any{events.Items, deployments.Items, configMaps.Items, names})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -232,6 +232,8 @@ type sightings struct {
 	mu      sync.Mutex
 	secrets map[string]string // what they are, by text
 	said    map[string][]byte // by where; each different text once
+	// inCluster is what the cluster's Secrets hold.
+	inCluster []byte
 }
 
 // canary returns a new secret.
