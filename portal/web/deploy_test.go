@@ -312,10 +312,11 @@ func TestReviewBlocks(t *testing.T) {
 	b.post(draft+"/configuration").leads(t, draft+"/review")
 	f.deployments.review = deployer.Review{Blocked: true, Checks: []deployer.Check{
 		{Name: deployer.CheckScope, State: deployer.CheckFailed, Reasons: []deployer.Reason{{Code: deployer.ClusterScoped, Object: "ClusterRole/admin"}}},
+		{Name: deployer.CheckReachable, State: deployer.CheckFailed, Reasons: []deployer.Reason{{Code: deployer.AccessEnded}}},
 		{Name: deployer.CheckQuota, State: deployer.CheckSkipped},
 	}}
 	a := b.get(draft + "/review")
-	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "not checked", "A check has failed")
+	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "not checked", "A check has failed", `name="next" value="`+draft+`/review"`)
 	a.lacks(t, `name="consent"`)
 	f.deployments.fail = map[string]error{"Review": &deployer.Reason{Code: deployer.AccessEnded}}
 	a = b.get(draft + "/review")
