@@ -93,7 +93,7 @@ func (w *Web) answerWorkload(v *visit, status int, problem *reasonNote) error {
 	}
 	p := w.workloadPage(v, l)
 	if problem != nil {
-		p.Waiting = problem
+		p.Waiting, p.Continue = problem, ""
 	}
 	if !l.State.Pending() && l.State != deployer.Removed {
 		if p.Live, err = w.live(v, l); err != nil {
