@@ -62,11 +62,11 @@ func (s *Service) Clusters(ctx context.Context, by identity.Actor, cred Credenti
 			clusters = append(clusters, ClusterInfo{ID: c.Name, Name: c.Name, Available: true})
 		}
 	} else {
-		token, err := s.projectToken(ctx, by.TenantID, cred, projectID)
+		project, token, err := s.project(ctx, by.TenantID, cred, projectID)
 		if err != nil {
 			return nil, err
 		}
-		if clusters, err = s.o.Source.Clusters(ctx, identity.Project{ID: projectID, Enabled: true}, token); err != nil {
+		if clusters, err = s.o.Source.Clusters(ctx, project, token); err != nil {
 			return nil, s.ended(cred.Token, projectID, err)
 		}
 	}
