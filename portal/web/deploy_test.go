@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"llmhub/catalog"
 	"llmhub/deployer"
@@ -316,6 +317,9 @@ func TestReviewBlocks(t *testing.T) {
 		{Name: deployer.CheckQuota, State: deployer.CheckSkipped},
 	}}
 	a := b.get(draft + "/review")
+	if left := time.Until(f.deployments.deadline); left < 40*time.Second {
+		t.Errorf("a review of every object has %v", left)
+	}
 	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "not checked", "A check has failed", `name="next" value="`+draft+`/review"`)
 	a.lacks(t, `name="consent"`)
 	f.deployments.fail = map[string]error{"Review": &deployer.Reason{Code: deployer.AccessEnded}}

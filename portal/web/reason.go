@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
@@ -29,7 +30,11 @@ func (v *visit) reason(r *deployer.Reason) *reasonNote {
 // the error if it is another one.
 func (v *visit) trouble(err error) (*reasonNote, error) {
 	var r *deployer.Reason
-	if !errors.As(err, &r) {
+	switch {
+	case errors.As(err, &r):
+	case errors.Is(err, context.DeadlineExceeded):
+		r = &deployer.Reason{Code: deployer.Unreachable}
+	default:
 		return nil, err
 	}
 	return v.mendable(r), nil
