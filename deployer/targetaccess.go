@@ -139,13 +139,16 @@ func (s *Service) ownToken(ctx context.Context, tenantID string, cred Credential
 	return nil
 }
 
+// errDirectory is the reason where the directory does not answer, which says nothing of the cluster.
+var errDirectory = &Reason{Code: Unreachable, Detail: "the identity service does not answer"}
+
 // directoryReason returns what an error of the directory means for a deployment.
 func directoryReason(err error) error {
 	switch {
 	case errors.Is(err, identity.ErrCredentials):
 		return &Reason{Code: AccessEnded}
 	case errors.Is(err, identity.ErrUnavailable):
-		return &Reason{Code: Unreachable, Detail: "the identity service does not answer"}
+		return errDirectory
 	}
 	return err
 }
