@@ -127,14 +127,23 @@ func (s *Service) openCluster(ctx context.Context, tenantID string, cred Credent
 	return a, c, err
 }
 
-// together does all at once, and returns the first error in their order.
+// together does all at once, and returns the first error in their order. A panic of one goes on in the caller, who alone can
+// keep it from ending the process.
 func together(all ...func() error) error {
-	errs := make([]error, len(all))
+	errs, panics := make([]error, len(all)), make([]any, len(all))
 	var wait sync.WaitGroup
 	for i, do := range all {
-		wait.Go(func() { errs[i] = do() })
+		wait.Go(func() {
+			defer func() { panics[i] = recover() }()
+			errs[i] = do()
+		})
 	}
 	wait.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 	for _, err := range errs {
 		if err != nil {
 			return err

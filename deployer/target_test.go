@@ -335,3 +335,15 @@ func TestPlaces(t *testing.T) {
 		t.Error("the place goes by something else than where it is")
 	}
 }
+
+// A panic of what is done at once reaches the caller, where it ends one request and not the process.
+func TestTogetherPanics(t *testing.T) {
+	done := false
+	defer func() {
+		if p := recover(); p != "broken" || !done {
+			t.Errorf("got %v, %v", p, done)
+		}
+	}()
+	err := together(func() error { panic("broken") }, func() error { done = true; return nil })
+	t.Errorf("got %v", err)
+}
