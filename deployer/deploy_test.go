@@ -410,6 +410,13 @@ func TestUpgradesThatCannotBe(t *testing.T) {
 	}
 	set([]Release{{Status: StatusPendingUpgrade}})
 	f.checked(f.reviewed(d), CheckRelease, CheckFailed, Interrupted)
+	// What one of the workload's own operations has left, when its cluster was away to the end, can be upgraded.
+	ended, err := f.Workload(t.Context(), f.jo, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set([]Release{{Status: StatusPendingUpgrade, Operation: ended.History[0].ID}})
+	f.checked(f.reviewed(d), CheckRelease, CheckPassed)
 	set(nil)
 	f.checked(f.reviewed(d), CheckRelease, CheckFailed, ReleaseGone)
 	// A secret that the new version wants is not among those that are kept.

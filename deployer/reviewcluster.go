@@ -68,10 +68,13 @@ func (v *reviewer) lookAtRelease(ctx context.Context) error {
 		return v.blame(ctx, CheckRelease, err)
 	}
 	if d.WorkloadID != "" {
+		w, err := v.s.workloads.Get(ctx, d.WorkloadID)
 		switch {
+		case err != nil:
+			return err
 		case !there:
 			v.note(CheckRelease, CheckFailed, Reason{Code: ReleaseGone, Object: d.Target.Release})
-		case found.Status.Pending():
+		case found.Status.Pending() && !w.Value.did(found.Operation):
 			v.note(CheckRelease, CheckFailed, Reason{Code: Interrupted, Object: d.Target.Release})
 		default:
 			v.release = found

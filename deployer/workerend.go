@@ -142,3 +142,9 @@ func (w *Workload) madeBy(revision int) (Operation, bool) {
 	}
 	return w.History[i], true
 }
+
+// did says whether an operation is one of the workload's that have ended. What one of them has left pending in a cluster that did not
+// answer any more is nobody's work, and the next operation sees to it.
+func (w *Workload) did(operation string) bool {
+	return slices.ContainsFunc(w.History, func(op Operation) bool { return op.ID == operation })
+}

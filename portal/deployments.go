@@ -66,6 +66,28 @@ const (
 // maxDeploymentBytes bounds the body that deploys: a licence in base64, and beside it what other bodies may hold.
 var maxDeploymentBytes = base64.StdEncoding.EncodedLen(deployer.MaxLicenceBytes) + 2*maxBodyBytes
 
+// MaxDeploymentBytes bounds what is read of a body that may bring a licence. It is more than the API takes, so that a licence that
+// is too large is refused in words, and not by cutting the connection.
+const MaxDeploymentBytes = 4 << 20
+
+// BringsLicence says whether a request's path is that of an operation whose body may bring a licence, which has at most
+// MaxDeploymentBytes.
+func BringsLicence(method, path string) bool {
+	rest, ok := strings.CutPrefix(path, basePath+"/workloads")
+	if !ok || method != fiber.MethodPost {
+		return false
+	}
+	parts := strings.Split(rest, "/")
+	switch len(parts) {
+	case 1:
+		return rest == ""
+	case 2:
+		return rest == "/review"
+	}
+	operation := strings.Join(parts[2:], "/")
+	return parts[0] == "" && parts[1] != "" && (operation == "upgrade" || operation == "upgrade/review")
+}
+
 // credential returns what clusters are reached with: the token in the header, or else the session's.
 func (p *Portal) credential(r *request) (deployer.Credential, error) {
 	token := r.c.Get(tokenHeader)

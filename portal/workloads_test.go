@@ -298,6 +298,19 @@ func TestLicence(t *testing.T) {
 	}
 }
 
+// TestBringsLicence: what may bring a licence is read whole, also if the licence is too large, and nothing else is.
+func TestBringsLicence(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/workloads": true, "/workloads/review": true, "/workloads/wl_1/upgrade": true, "/workloads/wl_1/upgrade/review": true,
+		"/workloads/": false, "/workloads/wl_1": false, "/workloads/wl_1/rollback": false, "/workloads/wl_1/upgrade/x": false,
+		"/workloadsx": false, "/workloadsx/wl_1/upgrade": false, "/workloads//upgrade": false, "/keys": false,
+	} {
+		if got := portal.BringsLicence("POST", "/api/v1"+path); got != want || portal.BringsLicence("GET", "/api/v1"+path) || portal.BringsLicence("POST", path) {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
 // lastDraft returns the ID of the draft that was made last.
 func (p person) lastDraft() (last string) {
 	for id := range p.f.deployed.drafts {

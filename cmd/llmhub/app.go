@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/valyala/fasthttp"
 
+	"llmhub/portal"
 	"llmhub/portal/web"
 	"llmhub/store"
 )
@@ -105,11 +106,20 @@ func (s *server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if isModelPath(h.RequestURI()) && s.proxy.KnowsKey(h) {
 		return fasthttp.RequestConfig{}
 	}
-	most := smallBodyBytes
-	if path, _, _ := bytes.Cut(h.RequestURI(), []byte("?")); web.TakesFile(string(h.Method()), string(path)) {
-		most = web.MaxUploadBytes // the page says in words what is too large
+	return fasthttp.RequestConfig{MaxRequestBodySize: min(largestForm(h), int(s.cfg.Limits.BodyBytes))}
+}
+
+// largestForm is how much is read of a body that is no prompt: where it may bring a file, more than is taken, so that what is too
+// large is refused in words.
+func largestForm(h *fasthttp.RequestHeader) int {
+	path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
+	switch method := string(h.Method()); {
+	case web.TakesFile(method, string(path)):
+		return web.MaxUploadBytes
+	case portal.BringsLicence(method, string(path)):
+		return portal.MaxDeploymentBytes
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: min(most, int(s.cfg.Limits.BodyBytes))}
+	return smallBodyBytes
 }
 
 func isModelPath(path []byte) bool {

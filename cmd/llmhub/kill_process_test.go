@@ -59,6 +59,8 @@ type daemon struct {
 	port   int
 	url    string
 	env    []string
+	// output gets the whole log of all runs, unless it is nil.
+	output io.Writer
 	// startUp is how long the last start took until the server was ready.
 	startUp time.Duration
 	proc    *process
@@ -71,6 +73,7 @@ type process struct {
 	settled chan struct{}
 	ended   chan struct{} // closed when the process has ended and its output has been read
 	err     error         // of Wait; valid once ended is closed
+	output  io.Writer
 
 	mu   sync.Mutex
 	tail []string // its last lines
@@ -102,6 +105,7 @@ func newDaemon(t *testing.T, binary, settings string, env ...string) *daemon {
 func (d *daemon) start() {
 	d.t.Helper()
 	p := &process{settled: make(chan struct{}, 1<<16), ended: make(chan struct{})}
+	p.output = d.output
 	p.cmd = exec.Command(d.binary, "serve", "--config", d.config)
 	p.cmd.Env = d.env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -125,6 +129,9 @@ func (p *process) follow(r io.Reader) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		if p.output != nil {
+			_, _ = fmt.Fprintln(p.output, lines.Text())
+		}
 		if strings.Contains(lines.Text(), "request settled from its marks") {
 			select {
 			case p.settled <- struct{}{}:
