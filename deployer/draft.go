@@ -77,7 +77,7 @@ const (
 	CheckValues       CheckName = "values"
 	CheckScope        CheckName = "scope"
 	CheckRights       CheckName = "rights"
-	CheckAccepted     CheckName = "accepted"
+	CheckDryRun       CheckName = "dry-run"
 	CheckStorageClass CheckName = "storage-class"
 	CheckResources    CheckName = "resources"
 	CheckQuota        CheckName = "quota"
