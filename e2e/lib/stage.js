@@ -21,8 +21,9 @@ export class Stage {
   /** The patterns of the pages that were looked at. @type {Set<string>} */
   #looked = new Set();
 
-  constructor() {
-    before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(), launch()]); });
+  /** @param {string} [kubeconfig] as that of a demo */
+  constructor(kubeconfig) {
+    before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(kubeconfig), launch()]); });
     after(async () => { await this.#browser?.close(); await this.#demo?.stop(); });
   }
 
