@@ -21,6 +21,7 @@ export class Mouse {
   /** @param {Locator} field @param {string} text */
   async type(field, text) {
     await field.click({ clickCount: 3 });
+    await field.press('Delete');
     await field.pressSequentially(text);
   }
 
@@ -57,6 +58,7 @@ export class Keyboard {
   async type(field, text) {
     await this.reach(field);
     await this.page.keyboard.press('ControlOrMeta+A');
+    await this.page.keyboard.press('Delete');
     await this.page.keyboard.type(text);
   }
 
