@@ -98,6 +98,7 @@ function deployments() {
     await w.begin('Licensed App');
     await w.target({ namespace, existing: true, release });
     await w.at('licence');
+    visitor.expectAnswer(422, new URL(page.url()).pathname);
     await w.next();
     await page.getByRole('alert').waitFor();
     await hand.give(page.getByLabel(w.words.licenceFile), { name: 'bought.txt', mimeType: 'text/plain', buffer: Buffer.from(file) });
@@ -220,4 +221,112 @@ function deployments() {
     await hand.press(main.getByRole('link', { name: /^Removed/ }));
     await main.getByRole('row').filter({ hasText: namespace }).filter({ hasText: 'Removed' }).waitFor();
   });
+
+  journey('what keeps from deploying is said before', {}, async ({ visitor, hand }) => {
+    const { page } = visitor;
+    const w = new Wizard(visitor, hand);
+    const namespace = await cluster.namespace();
+    await cluster.quota(namespace, { hard: { pods: '1', 'requests.cpu': '30m', 'requests.memory': '64Mi', 'limits.memory': '256Mi' } });
+    await cluster.otherRelease(namespace, 'taken');
+    await w.begin('Web Page');
+    visitor.expectAnswer(422, new URL(page.url()).pathname);
+    await w.target({ namespace, existing: true, release: 'taken' });
+    await page.getByRole('alert').getByText('there is a release of this name in the namespace already').waitFor();
+    await hand.type(page.getByLabel(w.words.release), 'free');
+    await w.next();
+    await w.at('configuration');
+    await cluster.otherRelease(namespace, 'free');
+    await w.next();
+    await w.at('review');
+    const button = page.getByRole('button', { name: 'Deploy now' });
+    assert.deepEqual([await w.check('Release name').innerText(), await w.check('Quota of the namespace').innerText()], ['failed', 'failed']);
+    await page.getByText('pods: 2 asked for, 0 of 1 used').waitFor({ state: 'attached' });
+    assert.ok(await button.isDisabled());
+
+    await w.goTo('target');
+    await hand.type(page.getByLabel(w.words.release), 'still-free');
+    await w.next();
+    await w.at('configuration');
+    await w.next();
+    await w.at('review');
+    assert.deepEqual([await w.check('Release name').innerText(), await w.check('Quota of the namespace').innerText()], ['passed', 'failed']);
+    assert.ok(await button.isDisabled());
+    await cluster.remove(`/api/v1/namespaces/${namespace}/resourcequotas/tight`);
+    await hand.press(page.getByRole('link', { name: 'Check again' }).first());
+    await page.getByRole('checkbox', { name: w.words.accept }).first().waitFor();
+    await w.assertPassed();
+    assert.ok(await button.isEnabled());
+    await hand.press(page.getByRole('button', { name: 'Discard' }));
+    await page.getByText('The draft has been discarded.').waitFor();
+  });
+
+  /** Begins a deployment of two pods where a quota, which holds for pods of its kind only, lets one be. @param {import('./lib/page.js').Visitor} visitor @param {import('./lib/hands.js').Hand} hand */
+  const halfDeployed = async (visitor, hand) => {
+    const namespace = await cluster.namespace();
+    await cluster.quota(namespace, { hard: { pods: '1' }, scopes: ['NotBestEffort'] });
+    const w = new Wizard(visitor, hand);
+    await w.begin('Web Page');
+    await w.target({ namespace, existing: true, release: 'half' });
+    await w.at('configuration');
+    await w.next();
+    const path = await w.deploy();
+    await visitor.page.getByText('1 of 2 pods ready', { exact: true }).waitFor();
+    await listen(visitor.page);
+    return { w, namespace, path };
+  };
+
+  journey('progress is seen as it comes, and told', {}, async ({ visitor, hand }) => {
+    const { page } = visitor;
+    const { w, namespace, path } = await halfDeployed(visitor, hand);
+    const progress = page.getByRole('region', { name: 'Deployment' });
+    await progress.getByText(/exceeded quota/).waitFor();
+    await visitor.goto('/workloads?state=pending');
+    await hand.press(page.getByRole('row').filter({ hasText: namespace }).getByRole('link', { name: 'Web Page', exact: true }));
+    assert.equal(new URL(page.url()).pathname, path);
+    await progress.getByText('1 of 2 pods ready', { exact: true }).waitFor();
+    await listen(page);
+    await cluster.free(namespace);
+    await w.state('ready').waitFor();
+    await assertHeard(page, 'Ready');
+    await page.getByRole('region', { name: 'Resources' }).waitFor();
+    assert.equal((await cluster.readyPods(namespace)).length, 2);
+  });
+
+  journey('a deployment that fails says why, and can be removed', {}, async ({ visitor, hand }) => {
+    const { page } = visitor;
+    const { w, namespace, path } = await halfDeployed(visitor, hand);
+    await cluster.remove(`/api/v1/namespaces/${namespace}`);
+    await w.state('error').waitFor();
+    await assertHeard(page, 'Error');
+    await page.getByText('The namespace does not exist any more, or is being deleted.').first().waitFor();
+    await hand.press(page.getByRole('button', { name: 'Deutsch' }));
+    await page.getByText('Den Namespace gibt es nicht mehr, oder er wird gerade gelöscht.').first().waitFor();
+    await hand.press(page.getByRole('button', { name: 'English' }));
+    await page.locator('html[lang="en"]').waitFor();
+    await hand.press(page.getByRole('link', { name: 'Uninstall' }));
+    await hand.type(page.getByLabel(/^Type the release name/), 'half');
+    await hand.press(page.getByRole('button', { name: 'Uninstall' }));
+    await page.waitForURL((url) => url.pathname === path);
+    await w.state('removed').waitFor();
+  });
+}
+
+/** Begins to note what a page announces, for as long as it is not loaded anew. @param {import('playwright-core').Page} page */
+function listen(page) {
+  return page.evaluate(() => {
+    const announcer = document.getElementById('announcer');
+    /** @type {string[]} */
+    const said = [];
+    Object.assign(globalThis, { said });
+    new MutationObserver(() => { if (announcer?.textContent) said.push(announcer.textContent); }).observe(/** @type {Node} */ (announcer), { childList: true });
+  });
+}
+
+/** Checks that a page has announced an end, has said nothing twice, and was not loaded anew. @param {import('playwright-core').Page} page @param {string} end */
+async function assertHeard(page, end) {
+  await page.locator('#announcer').filter({ hasText: end }).waitFor({ state: 'attached' });
+  /** @type {string[] | undefined} */
+  const said = await page.evaluate(() => /** @type {any} */ (globalThis).said);
+  assert.ok(said, 'the page was loaded anew');
+  assert.deepEqual(said, [...new Set(said)], 'nothing is said twice');
 }

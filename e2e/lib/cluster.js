@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 
 /** The kubeconfig of the control plane that is deployed to; testcluster/with.sh sets it. Empty if there is none. */
 export const kubeconfig = process.env.LLMHUB_TEST_KUBECONFIG ?? '';
@@ -66,6 +66,15 @@ export class Cluster {
   /** @param {string} path @param {object} object @returns {Promise<KubeObject>} */
   create(path, object) { return this.#ask('POST', path, { apiVersion: 'v1', ...object }); }
 
+  /** Removes a quota, and has the pods made that it has kept back: by itself the cluster tries that less and less often. @param {string} namespace */
+  async free(namespace) {
+    await this.remove(`/api/v1/namespaces/${namespace}/resourcequotas/tight`);
+    const path = `/apis/apps/v1/namespaces/${namespace}/replicasets`;
+    for (const set of await this.list(path)) {
+      await this.#ask('PATCH', `${path}/${set.metadata.name}`, { metadata: { annotations: { 'test.example/again': 'yes' } } });
+    }
+  }
+
   /** @param {string} path */
   remove(path) { return this.#ask('DELETE', path); }
 
@@ -88,6 +97,16 @@ export class Cluster {
     return stored.map((zipped) => JSON.parse(gunzipSync(zipped).toString('utf8'))).sort((a, b) => a.version - b.version);
   }
 
+  /** Stores a release that nobody at the portal has deployed. @param {string} namespace @param {string} name */
+  async otherRelease(namespace, name) {
+    const release = { name, namespace, version: 1, info: { status: 'deployed' }, chart: { metadata: { name: 'other', version: '1.0.0', apiVersion: 'v2' } }, config: {}, manifest: '' };
+    const stored = gzipSync(JSON.stringify(release)).toString('base64');
+    await this.create(`/api/v1/namespaces/${namespace}/secrets`, {
+      kind: 'Secret', type: 'helm.sh/release.v1', data: { release: Buffer.from(stored).toString('base64') },
+      metadata: { name: `sh.helm.release.v1.${name}.v1`, labels: { owner: 'helm', name, status: 'deployed', version: '1' } },
+    });
+  }
+
   /** Removes the namespaces. */
   async tidy() {
     await Promise.all(this.#namespaces.map((name) => this.remove(`/api/v1/namespaces/${name}`).catch(() => undefined)));
@@ -97,7 +116,7 @@ export class Cluster {
   /** @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
   #ask(method, path, body) {
     return new Promise((resolve, reject) => {
-      const call = request(new URL(path, this.#server), { method, agent: this.#agent, headers: { 'Content-Type': 'application/json', Accept: 'application/json' } });
+      const call = request(new URL(path, this.#server), { method, agent: this.#agent, headers: { 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json', Accept: 'application/json' } });
       call.on('response', async (answer) => {
         const chunks = [];
         try {
