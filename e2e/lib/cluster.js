@@ -34,9 +34,8 @@ export class Cluster {
     this.#agent = new Agent({ ca: decoded('certificate-authority'), cert: decoded('client-certificate'), key: decoded('client-key'), keepAlive: true });
   }
 
-  /** Returns a name that no namespace has yet. It is deleted at the end, whoever makes it. */
-  name() {
-    const name = `e2e-${randomBytes(5).toString('hex')}`;
+  /** Returns a name that no namespace has yet, or takes one. It is deleted at the end, whoever makes it. */
+  name(name = `e2e-${randomBytes(5).toString('hex')}`) {
     this.#namespaces.push(name);
     return name;
   }
