@@ -118,9 +118,10 @@ type Finding struct {
 // Observation is how the objects of a release are doing.
 type Observation struct {
 	Resources []Resource
-	// Ready says that everything is as it should be.
+	// Ready says that all objects are as they should be.
 	Ready bool
-	// Reason is what keeps it from being ready, as far as the cluster tells; nil if nothing is told or Ready.
+	// Reason is what keeps it from being ready, as far as the cluster tells; nil if nothing is told. Where Ready, it is nil or
+	// HookFailed: there is a hook that failed, of this revision or of an earlier one.
 	Reason *Reason
 	// Event is the last that happened to one of the objects.
 	Event Event

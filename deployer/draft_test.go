@@ -197,6 +197,30 @@ func TestDraftsEnd(t *testing.T) {
 	}
 }
 
+// Run removes drafts that are over, but does not look for them all the time.
+func TestTidy(t *testing.T) {
+	f := newFixture(t)
+	f.draft("cache")
+	f.pass(draftLife)
+	left := func(want int) {
+		t.Helper()
+		if list, _, err := f.drafts.List(t.Context(), "", "", "", 0); err != nil || len(list) != want {
+			t.Errorf("%d drafts are stored, %v; want %d", len(list), err, want)
+		}
+	}
+	var last time.Time
+	f.tidy(t.Context(), &last)
+	left(0)
+	f.draft("cache")
+	last = f.now().Add(draftLife - sweepGap + time.Second)
+	f.pass(draftLife)
+	f.tidy(t.Context(), &last)
+	left(1) // a second is missing
+	f.pass(time.Second)
+	f.tidy(t.Context(), &last)
+	left(0)
+}
+
 func TestLicence(t *testing.T) {
 	f := newFixture(t)
 	large := strings.Repeat("l", MaxLicenceBytes)
@@ -356,6 +380,28 @@ func TestRemoteChartIsPinned(t *testing.T) {
 		t.Errorf("%+v, %v", moved, err)
 	}
 	f.checked(f.reviewed(d), CheckChart, CheckPassed)
+}
+
+// The same goes for one that nobody has looked at the form of.
+func TestReviewPinsTheChart(t *testing.T) {
+	f := newFixture(t)
+	d := f.draft("remote")
+	if _, err := f.SetTarget(t.Context(), f.jo, f.cred, d.ID, goal()); err != nil {
+		t.Fatal(err)
+	}
+	f.checked(f.reviewed(d), CheckChart, CheckFailed, ChartMissing)
+	f.releases.set(func(r *fakeReleases) {
+		r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:one"}
+	})
+	f.checked(f.reviewed(d), CheckChart, CheckPassed)
+	if got := f.read(d.ID).Digest; got != "sha256:one" {
+		t.Errorf("digest %q", got)
+	}
+	f.releases.set(func(r *fakeReleases) {
+		r.charts["remote"] = Chart{Name: "remote", Version: "1.0.0", Digest: "sha256:two"}
+	})
+	_, err := f.Deploy(t.Context(), f.jo, f.cred, d.ID, "en", f.consents("remote"), true)
+	isFault(t, err, fault.State, "")
 }
 
 func TestFormsAreCompiledOnce(t *testing.T) {

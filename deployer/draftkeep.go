@@ -3,6 +3,7 @@ package deployer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,8 +19,9 @@ const (
 	draftLife = 24 * time.Hour
 	// maxDrafts bounds the drafts of a user; the oldest goes when there is one more.
 	maxDrafts = 20
-	// maxSwept bounds how many drafts go at once.
+	// maxSwept bounds how many drafts go at once, sweepGap is how often those that are over do.
 	maxSwept = 100
+	sweepGap = 10 * time.Minute
 )
 
 // What does not exist, for somebody or at all.
@@ -171,7 +173,19 @@ func (s *Service) draftsOf(ctx context.Context, by identity.Actor) ([]store.Reco
 	return mine, nil
 }
 
-// sweepDrafts removes drafts that are over, a bounded number at a time. Run calls it now and then.
+// tidy removes drafts that are over, if that has not been done for some time. Another process may be doing the same.
+func (s *Service) tidy(ctx context.Context, last *time.Time) {
+	now := s.o.Now()
+	if now.Sub(*last) < sweepGap {
+		return
+	}
+	*last = now
+	if err := s.sweepDrafts(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrConflict) {
+		s.o.Logger.Error("cannot remove drafts that are over", "error", err)
+	}
+}
+
+// sweepDrafts removes drafts that are over, a bounded number at a time.
 func (s *Service) sweepDrafts(ctx context.Context) error {
 	var writes []store.Write
 	for r, err := range s.drafts.All(ctx, "", "") {

@@ -96,7 +96,7 @@ func checkSize(in form.Input) error {
 		return fmt.Errorf("encode an input: %w", err)
 	}
 	if len(text) > maxInputBytes {
-		return fault.New(fault.Invalid, "", "the configuration must have at most %d bytes", maxInputBytes)
+		return fault.New(fault.Invalid, "", "the configuration has more than %d bytes", maxInputBytes)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (s *Service) setSecrets(d *Draft, f *form.Form, entered map[string]secret.T
 		size += len(path) + len(text.Reveal())
 	}
 	if size > maxSecretBytes {
-		return fault.New(fault.Invalid, "", "the configuration must have at most %d bytes", maxSecretBytes)
+		return fault.New(fault.Invalid, "", "the configuration has more than %d bytes", maxSecretBytes)
 	}
 	d.SecretPaths = slices.Sorted(maps.Keys(c.Secrets))
 	d.Sealed, err = s.seal(d.ID, c)

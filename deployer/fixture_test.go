@@ -175,11 +175,13 @@ func isReason(t *testing.T, err error, code ReasonCode) {
 // leaks insists that none of the texts is in a file of the store or in the log.
 func (f *fixture) leaks(texts ...string) {
 	f.t.Helper()
+	seen := false
 	err := filepath.WalkDir(f.dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
 		data, err := os.ReadFile(path)
+		seen = seen || strings.Contains(string(data), `"tenant_id":"`+f.jo.TenantID)
 		for _, text := range texts {
 			if strings.Contains(string(data), text) {
 				f.t.Errorf("%q is in %s", text, path)
@@ -189,6 +191,9 @@ func (f *fixture) leaks(texts ...string) {
 	})
 	if err != nil {
 		f.t.Fatal(err)
+	}
+	if !seen {
+		f.t.Error("the files do not show what they hold: nothing would be found")
 	}
 	for _, text := range texts {
 		if strings.Contains(f.log.String(), text) {

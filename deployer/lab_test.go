@@ -39,15 +39,18 @@ func (d *revoker) Revoke(_ context.Context, token secret.Text) error {
 
 func inLab(t *testing.T, test func(t *testing.T, l *lab)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		l := &lab{fixture: newFixture(t)}
-		l.directory = &revoker{fakeDirectory: l.fixture.directory}
-		l.helm = &helm{fakeReleases: l.releases}
-		l.releases.manifests = []byte("kind: Deployment\n")
-		l.ready()
-		l.Service = l.service(l.store, nil)
-		test(t, l)
-	})
+	synctest.Test(t, func(t *testing.T) { test(t, newLab(t)) })
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{fixture: newFixture(t)}
+	l.directory = &revoker{fakeDirectory: l.fixture.directory}
+	l.helm = &helm{fakeReleases: l.releases}
+	l.releases.manifests = []byte("kind: Deployment\n")
+	l.ready()
+	l.Service = l.service(l.store, nil)
+	return l
 }
 
 // service returns a service as a process of its own has it; m may end it.
@@ -84,9 +87,12 @@ type process struct {
 }
 
 // start begins a process.
-func (l *lab) start() *process {
+func (l *lab) start() *process { return l.startAs(l.store) }
+
+// startAs begins a process that sees a store in its own way.
+func (l *lab) startAs(d store.Documents) *process {
 	m := &mortal{}
-	p := &process{Service: l.service(mortalDocuments{l.store, m}, m), mortal: m}
+	p := &process{Service: l.service(mortalDocuments{d, m}, m), mortal: m}
 	ctx, cancel := context.WithCancel(l.t.Context())
 	m.cancel = cancel
 	done := make(chan error, 1)
@@ -268,6 +274,8 @@ type helm struct {
 	// takes is how long everything takes until it is ready, at least a second; fails is what the wait ends with.
 	takes time.Duration
 	fails error
+	// around is told when work on a release begins and ends, if it is set.
+	around func(release string, n int)
 	// working counts operations that are under way, most is the largest number at once.
 	working, most atomic.Int32
 }
@@ -281,6 +289,10 @@ func (h *helm) run(ctx context.Context, job Job, tell func(Stage), point func(st
 	defer h.working.Add(-1)
 	if n > h.most.Load() {
 		h.most.Store(n)
+	}
+	if h.around != nil {
+		h.around(job.Release, 1)
+		defer h.around(job.Release, -1)
 	}
 	h.set(func(r *fakeReleases) { r.jobs = append(r.jobs, job) })
 	if h.fakeReleases.run != nil {

@@ -34,22 +34,6 @@ func (d *sick) fails(err error) {
 	d.err = err
 }
 
-// startOn begins a process on a store of its own view.
-func (l *lab) startOn(d store.Documents) (s *Service, stop func()) {
-	s = l.service(d, nil)
-	ctx, cancel := context.WithCancel(l.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			l.t.Error(err)
-		}
-	})
-	l.t.Cleanup(stop)
-	return s, stop
-}
-
 // TestTwoProcesses shows that two processes never work on one workload, and share the work of many.
 func TestTwoProcesses(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
@@ -101,7 +85,7 @@ func TestLeaseNotRenewed(t *testing.T) {
 		l.helm.takes = 2 * time.Minute
 		id := l.install()
 		d := &sick{Documents: l.store}
-		l.startOn(d)
+		l.startAs(d)
 		l.passes(5 * time.Second)
 		d.fails(store.ErrNoSpace)
 		until := l.raw(id).Lease.Until
@@ -136,7 +120,7 @@ func TestShortTrouble(t *testing.T) {
 		l.helm.takes = time.Minute
 		id := l.install()
 		d := &sick{Documents: l.store}
-		s, _ := l.startOn(d)
+		p := l.startAs(d)
 		for range 5 {
 			l.passes(4 * time.Second)
 			d.fails(store.ErrNoSpace)
@@ -144,7 +128,7 @@ func TestShortTrouble(t *testing.T) {
 			d.fails(nil)
 		}
 		l.passes(time.Second)
-		if w := l.raw(id); w.Lease.Holder != s.worker.holder || !w.Lease.Until.After(time.Now().Add(leaseTime-leaseRenewal-2*time.Second)) {
+		if w := l.raw(id); w.Lease.Holder != p.worker.holder || !w.Lease.Until.After(time.Now().Add(leaseTime-leaseRenewal-2*time.Second)) {
 			t.Errorf("the lease is %+v at %s", w.Lease, time.Now())
 		}
 		l.passes(time.Minute)
@@ -160,7 +144,7 @@ func TestEndNotWritten(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		d := &sick{Documents: l.store}
-		l.startOn(d)
+		l.startAs(d)
 		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
 			l.helm.keep(job, StatusDeployed)
 			d.fails(errors.New("disk"))
@@ -201,7 +185,7 @@ func TestWritesWithoutAnswer(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.helm.takes = 2 * time.Minute
 		id := l.install()
-		l.startOn(&lossy{Documents: l.store})
+		l.startAs(&lossy{Documents: l.store})
 		l.passes(4 * time.Minute)
 		l.ended(id, Ready, "")
 		if got := l.actions(); !slices.Equal(got, []string{"workload.ready"}) {
@@ -222,4 +206,48 @@ func TestDamagedWorkload(t *testing.T) {
 		l.passes(5 * time.Second)
 		l.ended(id, Ready, "")
 	})
+}
+
+// TestNothingIsWrittenWithoutTheLease shows that a process which wakes up late writes nothing.
+func TestNothingIsWrittenWithoutTheLease(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(w *Workload)
+		want   error
+	}{
+		"taken over": {func(w *Workload) { w.Lease.Holder = "another" }, errLeaseLost},
+		"let go of":  {func(w *Workload) { w.Lease = Lease{} }, errLeaseLost},
+		"ended":      {func(w *Workload) { w.Operation, w.State, w.Lease = nil, Ready, Lease{} }, errLeaseLost},
+		"replaced":   {func(w *Workload) { w.Operation.ID = "op_other" }, errReplaced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, func(t *testing.T, l *lab) {
+				id := l.install()
+				r, err := l.workloads.Get(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h, err := l.take(t.Context(), r, func(error) {})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := l.take(t.Context(), r, nil); !errors.Is(err, store.ErrConflict) {
+					t.Errorf("taken twice: %v", err)
+				}
+				l.changes(id, c.change)
+				version := l.version(id)
+				task := newTask(l.Service, h)
+				for what, err := range map[string]error{
+					"progress": h.save(t.Context(), func(w *Workload, _ *Operation) { w.State = Installing }),
+					"the end":  l.finish(t.Context(), task, verdict{state: Ready}),
+				} {
+					if !errors.Is(err, c.want) {
+						t.Errorf("%s: %v", what, err)
+					}
+				}
+				if l.version(id) != version || len(l.actions()) > 0 || len(l.directory.revoked) > 0 {
+					t.Error("something has been written")
+				}
+			})
+		})
+	}
 }

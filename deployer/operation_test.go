@@ -28,7 +28,7 @@ func TestAccessEnds(t *testing.T) {
 			t.Fatalf("it waits as %+v, %v", w.Lease, w.Reason)
 		}
 		calls, version := p.calls.Load(), l.version(id)
-		l.passes(2 * time.Hour)
+		l.passes(time.Hour)
 		if p.calls.Load() != calls || l.version(id) != version || len(l.jobs()) != 1 {
 			t.Errorf("%d calls while it waits", p.calls.Load()-calls)
 		}
@@ -45,7 +45,7 @@ func TestAccessEnds(t *testing.T) {
 		if got := l.jobs(); !slices.Equal(got, []string{"install", "install repair"}) {
 			t.Errorf("Helm was asked for %v", got)
 		}
-		if !slices.Contains(w.steps(), WorkResumed) || w.ReadyAt.Sub(w.History[0].StartedAt) < 2*time.Hour {
+		if !slices.Contains(w.steps(), WorkResumed) || w.ReadyAt.Sub(w.History[0].StartedAt) < time.Hour {
 			t.Errorf("steps are %v", w.steps())
 		}
 		if r := l.directory.revoked; len(r) != 2 || r[0] != canary+"-token" || r[1] != "canary-token-of-acme/eu/1" {
@@ -63,14 +63,17 @@ func TestNobodyGivesAccess(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		l.source.err = &Reason{Code: AccessEnded}
-		p := l.start()
-		l.passes(timeLimit + time.Minute)
-		p.stop()
-		l.passes(accessGrace - 2*time.Minute)
 		l.start()
-		l.passes(10 * time.Second)
+		l.passes(5 * time.Second)
+		w := l.is(id, Preparing, AccessEnded)
+		if left := w.Operation.Deadline.Sub(w.Operation.StartedAt); left != timeLimit {
+			t.Errorf("it has %s", left)
+		}
+		// As if all but a minute of the time had passed.
+		l.changes(id, func(w *Workload) { w.Operation.Deadline = time.Now().Add(time.Minute - accessGrace) })
+		l.passes(50 * time.Second)
 		l.is(id, Preparing, AccessEnded)
-		l.passes(time.Minute)
+		l.passes(15 * time.Second)
 		l.ended(id, Failed, AccessEnded)
 	})
 }
@@ -259,6 +262,22 @@ func TestUninstallReplaces(t *testing.T) {
 	}
 }
 
+// TestUninstallAtTheEnd shows that an uninstallation which is asked for while another operation comes to its end is not held up.
+func TestUninstallAtTheEnd(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		id := l.install()
+		p := l.start()
+		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
+			l.releases.set(func(r *fakeReleases) { r.run = nil })
+			l.helm.keep(job, StatusDeployed)
+			_, err := p.Uninstall(t.Context(), l.jo, l.cred, id, "web", false)
+			return err
+		}
+		l.passes(4 * time.Second)
+		l.ended(id, Removed, "")
+	})
+}
+
 func TestForget(t *testing.T) {
 	for name, test := range map[string]struct {
 		set  func(l *lab)
@@ -286,7 +305,7 @@ func TestForget(t *testing.T) {
 				if err != nil || w.State != Removed || w.RemovedAt.IsZero() {
 					t.Fatalf("%+v, %v", w, err)
 				}
-				l.passes(12 * time.Second)
+				l.passes(time.Second)
 				l.ended(id, Removed, "")
 				if n := l.helm.working.Load(); n != 0 {
 					t.Errorf("%d work on it", n)

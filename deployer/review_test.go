@@ -52,10 +52,11 @@ func TestReviewOfWhatIsGood(t *testing.T) {
 	}
 	in := f.releases.rendered[0]
 	if in.KubeVersion != "v1.29.1-r4" || in.Upgrade || in.Namespace != "default" || in.Release != d.Target.Release || in.Chart.Digest != d.Digest ||
-		in.Values.Reveal() != `{"auth":{"password":"`+canaryPassword+`"},"size":"1Gi"}` {
+		!slices.Equal(in.SecretPaths, []string{"auth.password"}) || in.Values.Reveal() != `{"auth":{"password":"`+canaryPassword+`"},"size":"1Gi"}` {
 		t.Errorf("rendered %+v with %s", in, in.Values.Reveal())
 	}
-	if got := f.cluster.inspected[0]; got.Namespace != "default" || !got.NamespaceExists || got.Release != d.Target.Release {
+	if got := f.cluster.inspected[0]; got.Namespace != "default" || !got.NamespaceExists || got.Release != d.Target.Release ||
+		len(got.Secrets) != 1 || got.Secrets[0].Reveal() != canaryPassword {
 		t.Errorf("inspected %+v", got)
 	}
 }
@@ -74,12 +75,15 @@ func TestFindings(t *testing.T) {
 				c.inventory.Findings = []Finding{{Fails: fails, Reason: Reason{Code: code, Object: "Pod/a", Detail: "quotes " + canaryPassword}}}
 			})
 			r := f.reviewed(d)
-			state := CheckWarned
-			if fails {
+			name, state := name, CheckWarned
+			switch {
+			case fails:
 				state = CheckFailed
+			case code == AccessDenied:
+				name, state = CheckResources, CheckPassed
 			}
 			f.checked(r, name, state, code)
-			if r.Blocked != fails || r.Warned == fails || strings.Contains(fmt.Sprint(r.Checks), canaryPassword) {
+			if r.Blocked != fails || r.Warned != (state == CheckWarned) || strings.Contains(fmt.Sprint(r.Checks), canaryPassword) {
 				t.Errorf("%s: %+v", code, r)
 			}
 		}
@@ -105,7 +109,7 @@ func TestReviewOfWhatIsBad(t *testing.T) {
 			[]CheckName{CheckVersion, CheckNamespace, CheckRelease, CheckValues}},
 		"broken": {func(f *fixture) { f.kubernetes.err = errors.New("out of order") }, CheckReachable, Internal,
 			[]CheckName{CheckVersion, CheckNamespace, CheckRelease, CheckValues}},
-		"version": {func(f *fixture) { f.cluster.facts.Version = "v1.26.9-r1" }, CheckVersion, KubeVersion, []CheckName{CheckValues}},
+		"version": {func(f *fixture) { f.cluster.facts.Version = "v1.26.9-r1" }, CheckVersion, KubeVersion, []CheckName{""}},
 		"version of the chart": {func(f *fixture) { f.releases.fail["Render"] = &Reason{Code: KubeVersion} }, CheckVersion, KubeVersion,
 			[]CheckName{CheckValues}},
 		"chart missing":      {func(f *fixture) { f.releases.fail["Fetch"] = &Reason{Code: ChartMissing} }, CheckChart, ChartMissing, []CheckName{CheckValues}},
@@ -139,11 +143,16 @@ func TestReviewOfWhatIsBad(t *testing.T) {
 	}
 	f := newFixture(t)
 	d := f.prepared("cache")
-	f.cluster.set(func(c *fakeCluster) {
-		c.fail["Namespaces"], c.fail["Facts"], c.facts.FreeMilliCPU = denied, nil, -1
-	})
+	f.cluster.set(func(c *fakeCluster) { c.fail["Namespaces"] = denied })
 	r := f.reviewed(d)
+	f.checked(r, CheckNamespace, CheckSkipped, AccessDenied)
+	if in := f.cluster.inspected; r.Blocked || len(in) != 1 || !in[0].NamespaceExists {
+		t.Errorf("%+v", r)
+	}
+	f.cluster.set(func(c *fakeCluster) { c.fail["Facts"] = denied })
+	r = f.reviewed(d)
 	f.checked(r, CheckRights, CheckFailed, AccessDenied)
+	f.checked(r, CheckValues, CheckSkipped) // they are rendered for a version that is not known
 }
 
 // taken puts a release where jo's only draft leads.
@@ -158,8 +167,20 @@ func (f *fixture) taken() {
 func TestReviewOfSpecialThings(t *testing.T) {
 	f := newFixture(t)
 	d := f.prepared("cache")
-	f.cluster.set(func(c *fakeCluster) { c.facts.FreeMilliCPU = -1 })
-	f.checked(f.reviewed(d), CheckResources, CheckSkipped)
+	f.cluster.set(func(c *fakeCluster) {
+		c.facts.FreeMilliCPU = -1
+		c.inventory.Findings = []Finding{{Reason: Reason{Code: AccessDenied, Detail: "list nodes"}}}
+	})
+	if r := f.reviewed(d); r.Warned {
+		t.Errorf("what cannot be read has to be confirmed: %+v", r)
+	} else {
+		f.checked(r, CheckResources, CheckSkipped, AccessDenied)
+	}
+	f.cluster.set(func(c *fakeCluster) {
+		c.inventory.Findings = []Finding{{Fails: true, Reason: Reason{Code: ReleaseExists, Object: "Namespace/default"}}}
+	})
+	f.checked(f.reviewed(d), CheckNamespace, CheckFailed, ReleaseExists)
+	f.cluster.set(func(c *fakeCluster) { c.inventory.Findings = nil })
 
 	target := goal()
 	target.Namespace, target.NewNamespace = "fresh", true
@@ -262,6 +283,11 @@ apiVersion: v1
 kind: Secret
 metadata: {name: pass}
 data: {password: b2xk}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec: {template: {metadata: {annotations: {checksum/secret: aa, other: x}}}}
 `)
 	after := []byte(`
 apiVersion: v1
@@ -286,6 +312,11 @@ metadata: {name: hook, annotations: {helm.sh/hook: post-install}}
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: disk}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec: {template: {metadata: {annotations: {checksum/secret: bb, other: x}}}}
 `)
 	show := func(all []Difference) string {
 		var lines []string
@@ -295,7 +326,7 @@ metadata: {name: disk}
 		return strings.Join(lines, ", ")
 	}
 	for kept, want := range map[bool]string{
-		false: "removed ConfigMap/gone, changed Deployment/web, added PersistentVolumeClaim/disk, changed Secret/pass, changed Service/same",
+		false: "removed ConfigMap/gone, changed Deployment/web, added PersistentVolumeClaim/disk, changed Secret/pass, changed Service/same, changed StatefulSet/db",
 		true:  "removed ConfigMap/gone, changed Deployment/web, added PersistentVolumeClaim/disk, changed Service/same",
 	} {
 		got, err := differences(before, after, "ns", kept)

@@ -3,6 +3,7 @@ package deployer
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/Masterminds/semver/v3"
@@ -65,8 +66,8 @@ func (f *findings) outcome() (all []Check, blocked, warned bool) {
 }
 
 // checkOf returns the check that a reason belongs to, or else another one.
-func checkOf(code ReasonCode, other CheckName) CheckName {
-	switch code {
+func checkOf(r Reason, other CheckName) CheckName {
+	switch r.Code {
 	case Unreachable, AccessEnded, ClusterGone:
 		return CheckReachable
 	case KubeVersion:
@@ -76,6 +77,9 @@ func checkOf(code ReasonCode, other CheckName) CheckName {
 	case NamespaceGone:
 		return CheckNamespace
 	case ReleaseExists, ReleaseGone:
+		if strings.HasPrefix(r.Object, "Namespace/") {
+			return CheckNamespace
+		}
 		return CheckRelease
 	case ValuesInvalid, RenderFailed, RenderLimit:
 		return CheckValues

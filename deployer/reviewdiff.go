@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ const hookAnnotation = "helm.sh/hook"
 
 // differences returns what an upgrade from the manifests of a release to newly rendered ones changes, in order of kinds and
 // names. Hooks are no part of a release. Where secrets are kept their values are not known here: of Secrets, only the names
-// of the entries are compared, and an object with a checksum of one seems to be changed.
+// of the entries are compared, and annotations with checksums, by which charts restart pods, are not.
 func differences(before, after []byte, namespace string, kept bool) ([]Difference, error) {
 	old, err := manifestObjects(before, namespace, kept)
 	if err != nil {
@@ -96,8 +97,8 @@ func manifestObjects(manifests []byte, namespace string, kept bool) (map[Object]
 		if _, hook := annotations[hookAnnotation]; hook {
 			continue
 		}
-		if kept && o.Kind == "Secret" {
-			hideEntries(content)
+		if kept {
+			hideSecrets(o.Kind, content)
 		}
 		key := o.Object
 		key.APIVersion, _, _ = strings.Cut(o.APIVersion, "/")
@@ -107,12 +108,30 @@ func manifestObjects(manifests []byte, namespace string, kept bool) (map[Object]
 
 func stringOf(v any) string { s, _ := v.(string); return s }
 
-// hideEntries leaves only the names of the entries of a Secret.
-func hideEntries(content map[string]any) {
+// hideSecrets takes out of an object what is made of secrets.
+func hideSecrets(kind string, content map[string]any) {
+	hideChecksums(content)
+	if kind != "Secret" {
+		return
+	}
 	for _, part := range []string{"data", "stringData"} {
 		entries, _ := content[part].(map[string]any)
 		for name := range entries {
 			entries[name] = nil
 		}
+	}
+}
+
+// checksumPrefix begins the annotations that charts give pods by the content of other objects.
+const checksumPrefix = "checksum/"
+
+// hideChecksums takes such annotations out of an object and of the templates in it.
+func hideChecksums(content map[string]any) {
+	for key, v := range content {
+		below, _ := v.(map[string]any)
+		if key == "annotations" {
+			maps.DeleteFunc(below, func(name string, _ any) bool { return strings.HasPrefix(name, checksumPrefix) })
+		}
+		hideChecksums(below)
 	}
 }

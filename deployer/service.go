@@ -39,7 +39,7 @@ type Options struct {
 //
 // Each method takes who acts: what belongs to another tenant does not exist for a customer, reading takes the right
 // Reports and changing the right Subscribe; preparing a deployment takes Subscribe. Errors are a *fault.Error or fault.Faults
-// about what was asked, or a *Reason about cluster and chart. Every change is kept in the audit by the same commit.
+// about what was asked, or a *Reason about cluster and chart. Every change of a workload is kept in the audit by the same commit.
 type Service struct {
 	o         Options
 	drafts    store.Collection[Draft]

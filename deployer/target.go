@@ -90,7 +90,7 @@ func (s *Service) ended(from secret.Text, projectID string, err error) error {
 	return err
 }
 
-// Cluster returns what is read live of a cluster.
+// Cluster returns what is read live of a cluster; no namespaces if the user may not list them.
 func (s *Service) Cluster(ctx context.Context, by identity.Actor, cred Credential, projectID, clusterID string) (ClusterDetails, error) {
 	if err := mayPrepare(by); err != nil {
 		return ClusterDetails{}, err
@@ -102,10 +102,19 @@ func (s *Service) Cluster(ctx context.Context, by identity.Actor, cred Credentia
 	var d ClusterDetails
 	err = together(
 		func() (err error) { d.Facts, err = cluster.Facts(ctx); return err },
-		func() (err error) { d.Namespaces, err = cluster.Namespaces(ctx); return err },
+		func() (err error) { d.Namespaces, _, err = namespaces(ctx, cluster); return err },
 		func() (err error) { d.StorageClasses, err = cluster.StorageClasses(ctx); return err },
 	)
 	return d, err
+}
+
+// namespaces returns those of a cluster, and whether the user may list them: some may use their own namespace alone.
+func namespaces(ctx context.Context, c Cluster) (all []Namespace, listed bool, err error) {
+	all, err = c.Namespaces(ctx)
+	if why, ok := asReason(err); ok && why.Code == AccessDenied {
+		return nil, false, nil
+	}
+	return all, err == nil, err
 }
 
 // openCluster opens the cluster of a target for somebody with a credential.

@@ -170,7 +170,14 @@ func TestCluster(t *testing.T) {
 	}
 	_, err = f.Cluster(t.Context(), f.jo, f.cred, ConfiguredProject, "lab")
 	isReason(t, err, ClusterGone)
-	for _, method := range []string{"Facts", "Namespaces", "StorageClasses"} {
+	f.cluster.set(func(c *fakeCluster) { c.fail["Namespaces"] = &Reason{Code: AccessDenied} })
+	if got, err := f.Cluster(t.Context(), f.jo, f.cred, "eu", "c1"); err != nil || got.Namespaces != nil || got.Facts.Version == "" {
+		t.Errorf("a user who may not list namespaces: %+v, %v", got, err)
+	}
+	f.cluster.set(func(c *fakeCluster) { c.fail = map[string]error{"Namespaces": &Reason{Code: Unreachable}} })
+	_, err = f.Cluster(t.Context(), f.jo, f.cred, "eu", "c1")
+	isReason(t, err, Unreachable)
+	for _, method := range []string{"Facts", "StorageClasses"} {
 		f.cluster.set(func(c *fakeCluster) { c.fail = map[string]error{method: &Reason{Code: AccessDenied}} })
 		_, err := f.Cluster(t.Context(), f.jo, f.cred, "eu", "c1")
 		isReason(t, err, AccessDenied)
@@ -178,6 +185,27 @@ func TestCluster(t *testing.T) {
 	f.kubernetes.err = &Reason{Code: Unreachable}
 	_, err = f.Cluster(t.Context(), f.jo, f.cred, "eu", "c1")
 	isReason(t, err, Unreachable)
+}
+
+// An operation reaches its cluster with the token that it has, and with nothing else.
+func TestAccessByToken(t *testing.T) {
+	f := newFixture(t)
+	target := goal()
+	a, err := f.accessBy(t.Context(), f.jo.TenantID, secret.New("of the project"), target)
+	if err != nil || a.Server != "https://c1" || f.source.tokens[0] != "of the project" || f.directory.rescopes != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	_, err = f.accessBy(t.Context(), f.jo.TenantID, secret.Text{}, target)
+	isReason(t, err, AccessEnded)
+	target.ProjectID, target.ClusterID = ConfiguredProject, "lab"
+	_, err = f.accessBy(t.Context(), f.jo.TenantID, secret.New("x"), target)
+	isReason(t, err, ClusterGone)
+	if a, err := f.accessBy(t.Context(), f.tenant("globex"), secret.Text{}, target); err != nil || a.Server != "https://lab" {
+		t.Errorf("%+v, %v", a, err)
+	}
+	f.o.Source = nil
+	_, err = f.accessBy(t.Context(), f.jo.TenantID, secret.New("x"), goal())
+	isReason(t, err, ClusterGone)
 }
 
 func TestTargetFaults(t *testing.T) {
@@ -273,6 +301,13 @@ func TestTarget(t *testing.T) {
 	own, err = f.SetTarget(t.Context(), globex, Credential{}, own.ID, Target{ProjectID: ConfiguredProject, ClusterID: "lab", Namespace: "default"})
 	if err != nil || own.Target.ClusterName != "lab" {
 		t.Errorf("%+v, %v", own.Target, err)
+	}
+	// Who may not list namespaces can name one.
+	f.cluster.set(func(c *fakeCluster) { c.fail["Namespaces"] = &Reason{Code: AccessDenied} })
+	target = goal()
+	target.Namespace = "my-own"
+	if got, err := f.SetTarget(t.Context(), f.jo, f.cred, d.ID, target); err != nil || got.Target.Namespace != "my-own" {
+		t.Errorf("%+v, %v", got.Target, err)
 	}
 	f.releases.set(func(r *fakeReleases) { r.fail["Get"] = &Reason{Code: AccessDenied} })
 	_, err = f.SetTarget(t.Context(), f.jo, f.cred, d.ID, goal())

@@ -109,9 +109,9 @@ func (s *Service) checkPlace(ctx context.Context, by identity.Actor, cred Creden
 		return err
 	}
 	var there []Namespace
-	var found, exists bool
+	var listed, found, exists bool
 	err = together(
-		func() (err error) { there, err = cluster.Namespaces(ctx); return err },
+		func() (err error) { there, listed, err = namespaces(ctx, cluster); return err },
 		func() (err error) {
 			if wrongRelease == nil {
 				_, found, err = s.o.Releases.Get(ctx, a, t.Namespace, t.Release)
@@ -129,6 +129,9 @@ func (s *Service) checkPlace(ctx context.Context, by identity.Actor, cred Creden
 	}
 	if wrongRelease == nil && (found || exists) {
 		wrongRelease = errReleaseTaken
+	}
+	if !listed {
+		return fault.Join(wrongRelease) // the review finds out whether it can be used
 	}
 	return fault.Join(checkNamespace(t, there), wrongRelease)
 }

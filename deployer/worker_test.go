@@ -21,7 +21,10 @@ func TestInstall(t *testing.T) {
 		if op := w.Operation; op.ReadyPods != 1 || op.WantedPods != 3 || op.Event == nil || op.Event.Reason != "Failed" || op.StartedAt.IsZero() {
 			t.Errorf("the progress is %+v", op)
 		}
-		if w.Lease.Holder == "" || w.LicenceSecret != "the-licence" || op(w).Deadline.Sub(op(w).StartedAt) != timeLimit {
+		if _, c := l.stored(id); c.Licence.IsSet() || !c.Token.IsSet() {
+			t.Error("the licence is kept behind its use")
+		}
+		if w.Lease.Holder == "" || w.LicenceSecret != "the-licence" || w.Operation.Deadline.Sub(w.Operation.StartedAt) != timeLimit {
 			t.Errorf("the workload is %+v", w)
 		}
 		l.ready()
@@ -53,8 +56,6 @@ func TestInstall(t *testing.T) {
 	})
 }
 
-func op(w Workload) *Operation { return w.Operation }
-
 // TestEnds shows what becomes of an installation for everything that can be wrong with it.
 func TestEnds(t *testing.T) {
 	pod := &Reason{Code: ImagePull, Object: "Pod/web-0", Detail: "no such image, with " + canary + "-password"}
@@ -72,6 +73,8 @@ func TestEnds(t *testing.T) {
 			l.runs(func(l *lab, j Job) error { l.helm.mark(j, StatusDeployed); return errors.New("x") })
 		}, Ready, "", ""},
 		"a hook fails":                      {func(l *lab) { l.helm.fails = &Reason{Code: HookFailed, Detail: canary + "-token"} }, Failed, HookFailed, "••••••"},
+		"a hook fails, and a pod loops":     {func(l *lab) { l.helm.fails = &Reason{Code: HookFailed}; l.stuck(&Reason{Code: CrashLoop}) }, Failed, HookFailed, ""},
+		"a hook fails that cannot start":    {func(l *lab) { l.helm.fails = &Reason{Code: HookFailed}; l.stuck(pod) }, Failed, ImagePull, ""},
 		"rejected before anything is there": {func(l *lab) { l.runs(func(*lab, Job) error { return &Reason{Code: Rejected} }) }, Failed, Rejected, ""},
 		"values against the schema":         {func(l *lab) { l.runs(func(*lab, Job) error { return &Reason{Code: ValuesInvalid} }) }, Failed, ValuesInvalid, ""},
 		"unexpected":                        {func(l *lab) { l.runs(func(*lab, Job) error { return errors.New(canary + "-password") }) }, Failed, Internal, ""},
@@ -210,15 +213,13 @@ func TestWrites(t *testing.T) {
 		l.helm.takes = time.Minute
 		id := l.install()
 		l.stuck(nil)
-		p := l.start()
+		l.start()
 		l.passes(10 * time.Second)
-		before := p.calls.Load()
 		version := l.version(id)
 		l.passes(30 * time.Second)
 		if l.version(id) == version {
 			t.Error("the lease has not been renewed")
 		}
-		_ = before
 		writes := 0
 		last := l.version(id)
 		for range 20 {

@@ -24,6 +24,7 @@ func (t *task) perform(ctx context.Context, repair bool) error {
 			return err
 		}
 		job.Chart, job.Values, job.Keep = t.chart, t.values(), t.keep()
+		job.SecretPaths = append([]string{}, t.op.SecretPaths...) // never nil, which would say that everything is a secret
 	}
 	t.h.note(func(w *Workload, _ *Operation) {
 		if w.State == Preparing {
@@ -73,7 +74,7 @@ func (t *task) watched(ctx context.Context, job Job) error {
 func (t *task) attend(ctx context.Context, cluster Cluster, rendered <-chan struct{}) {
 	defer func() {
 		if p := recover(); p != nil {
-			t.log.Error("panic while looking at a release", "panic", t.scrub(textOf(p)))
+			t.log.Error("panic while looking at a release", "panic", t.scrub(fmt.Sprint(p)))
 		}
 	}()
 	select {
@@ -81,25 +82,35 @@ func (t *task) attend(ctx context.Context, cluster Cluster, rendered <-chan stru
 		return
 	case <-rendered:
 	}
+	// What the operation's revision is made of does not change any more; only how it is doing is asked again and again.
+	var release *Release
 	for pause(ctx, observeGap) {
-		_ = t.attendOnce(ctx, cluster)
+		if release == nil {
+			release = t.ownRelease(ctx)
+		}
+		if release != nil {
+			t.attendOnce(ctx, cluster, *release)
+		}
 	}
 }
 
-func (t *task) attendOnce(ctx context.Context, cluster Cluster) error {
+// ownRelease returns the revision of the operation, nil as long as the cluster holds none.
+func (t *task) ownRelease(ctx context.Context) *Release {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	ns, name := t.w.Target.Namespace, t.w.Target.Release
-	r, found, err := t.s.o.Releases.Get(ctx, t.access, ns, name)
+	r, found, err := t.s.o.Releases.Get(ctx, t.access, t.w.Target.Namespace, t.w.Target.Release)
 	if err != nil || !found || r.Operation != t.op.ID {
-		return err
+		return nil
 	}
-	o, err := cluster.Observe(ctx, ns, name, r.Manifests)
-	if err != nil {
-		return err
+	return &r
+}
+
+func (t *task) attendOnce(ctx context.Context, cluster Cluster, r Release) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	if o, err := cluster.Observe(ctx, r.Namespace, r.Name, r.Manifests); err == nil {
+		t.progress(o)
 	}
-	t.progress(o)
-	return nil
 }
 
 // prepare makes what has to be there before the release: chart, namespace, licence. It can be done again.

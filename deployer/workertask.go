@@ -2,8 +2,6 @@ package deployer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -88,17 +86,13 @@ func (t *task) run(ctx context.Context) (verdict, error) {
 		if err != nil {
 			v, err = t.trouble(ctx, err)
 		}
-		if err != nil || v != nil {
-			return deref(v), err
+		switch {
+		case err != nil:
+			return verdict{}, err
+		case v != nil:
+			return *v, nil
 		}
 	}
-}
-
-func deref(v *verdict) verdict {
-	if v == nil {
-		return verdict{}
-	}
-	return *v
 }
 
 // start notes that the operation is worked on, and returns how often it has been gone on with. It is written before anything is
@@ -193,72 +187,3 @@ func (t *task) step(ctx context.Context) (*verdict, error) {
 	}
 	return t.fail(ctx, at), nil
 }
-
-// trouble says what becomes of an operation of which a step went wrong: it waits for access, goes on when the cluster answers again
-// before the deadline, or ends.
-func (t *task) trouble(ctx context.Context, err error) (*verdict, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	t.cluster = nil
-	var r *Reason
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		r = &Reason{Code: Unreachable}
-	case !errors.As(err, &r):
-		return nil, err
-	}
-	switch {
-	case r.Code == AccessEnded:
-		return &verdict{reason: r}, nil
-	case r.Code == NamespaceGone && t.op.Kind == JobUninstall:
-		return &verdict{state: Removed}, nil
-	case r.Code != Unreachable || t.late():
-		return &verdict{state: Failed, reason: r}, nil
-	}
-	if !pause(ctx, troubleGap) {
-		return nil, context.Cause(ctx)
-	}
-	return nil, nil
-}
-
-// fail returns why the operation has failed: what the pods themselves tell is worth more than that Helm waited for them in vain.
-func (t *task) fail(ctx context.Context, at situation) *verdict {
-	v := verdict{state: Failed}
-	if at.owner == ours || at.owner == newer {
-		v.made = &at.release
-	}
-	var told *Reason
-	errors.As(t.runErr, &told)
-	if at.found && t.op.Kind != JobUninstall && (told == nil || told.vague()) {
-		if o, err := t.observe(ctx, at.release); err == nil && o.Reason != nil {
-			t.last = o.Reason
-		}
-		if t.last != nil {
-			told = t.last
-		}
-	}
-	switch {
-	case told != nil:
-		v.reason = told
-	case t.runErr != nil && !errors.Is(t.runErr, context.DeadlineExceeded):
-		t.log.Error("the operation has failed", slog.String("error", t.scrub(t.runErr.Error())))
-		v.reason = &Reason{Code: Internal}
-	case !at.found:
-		v.reason = &Reason{Code: ReleaseGone}
-	default:
-		v.reason = &Reason{Code: NotReady, Detail: at.release.Description}
-	}
-	return &v
-}
-
-// vague says whether the pods may know better why an operation has failed.
-func (r *Reason) vague() bool {
-	switch r.Code {
-	case NotReady, HookFailed, Unreachable, Interrupted, Internal:
-		return true
-	}
-	return false
-}
-
-func textOf(v any) string { return fmt.Sprint(v) }

@@ -21,7 +21,7 @@ function deployments() {
   let demo;
   /** @type {import('playwright-core').Browser} */
   let browser;
-  before(async () => { [demo, browser] = await Promise.all([Demo.start(kubeconfig), launch()]); });
+  before(async () => { [demo, browser] = await Promise.all([Demo.start(['--kubeconfig', kubeconfig]), launch()]); });
   after(async () => {
     await browser?.close();
     await demo?.stop();

@@ -19,7 +19,7 @@ const maxBytes = 150 << 10;
 
 if (withoutCluster) throw new Error(withoutCluster);
 const cluster = new Cluster(kubeconfig);
-const demo = await Demo.start(kubeconfig);
+const demo = await Demo.start(['--kubeconfig', kubeconfig]);
 const browser = await launch();
 try {
   await customerPictures();

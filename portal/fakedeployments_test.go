@@ -11,8 +11,12 @@ import (
 	"llmhub/deployer/form"
 	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/portal"
 	"llmhub/secret"
 )
+
+// The real one does all that the API asks for.
+var _ portal.Deployments = (*deployer.Service)(nil)
 
 // deployments stands for deployer.Service: rights are judged as there, clusters and charts are not there.
 type deployments struct {
@@ -310,7 +314,7 @@ func (d *deployments) Rollback(_ context.Context, by identity.Actor, cred deploy
 func (d *deployments) Uninstall(_ context.Context, by identity.Actor, cred deployer.Credential, id, typed string, _ bool) (deployer.Workload, error) {
 	w, err := d.find("Uninstall", by, id, identity.Subscribe, cred)
 	if err == nil && typed != w.Target.Release {
-		err = fault.New(fault.Invalid, "release", "is not the name of the release")
+		err = fault.New(fault.Invalid, "typed", "is not the name of the release")
 	}
 	if err != nil {
 		return deployer.Workload{}, err

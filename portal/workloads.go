@@ -9,7 +9,7 @@ import (
 
 // newWorkload is the body that deploys.
 type newWorkload struct {
-	ProductID string    `json:"product_id" example:"nginx"`
+	ProductID string    `json:"product_id" example:"valkey"`
 	Target    newTarget `json:"target"`
 	configuration
 }
@@ -20,7 +20,7 @@ type newTarget struct {
 	ClusterID    string `json:"cluster_id"`
 	Namespace    string `json:"namespace" example:"web"`
 	NewNamespace bool   `json:"new_namespace,omitempty" doc:"The namespace is to be made."`
-	Release      string `json:"release,omitempty" doc:"The name of the Helm release; one is made if it is left out." example:"nginx-1"`
+	Release      string `json:"release,omitempty" doc:"The name of the Helm release; one is made if it is left out." example:"valkey-1"`
 }
 
 // prepare makes a draft of a new deployment.
@@ -45,8 +45,11 @@ var targetNames = map[string]string{
 	"new_namespace": "target.new_namespace", "release": "target.release",
 }
 
-// deployNames are those of the last step.
-var deployNames = map[string]string{"confirmed": "confirm_warnings"}
+// deployNames and removalNames are those of deploying and of uninstalling.
+var (
+	deployNames  = map[string]string{"confirmed": "confirm_warnings"}
+	removalNames = map[string]string{"typed": "release"}
+)
 
 // prepareUpgrade makes a draft of an upgrade of the workload in the path.
 func (p *Portal) prepareUpgrade(r *request) (deployer.Draft, error) {
@@ -185,13 +188,14 @@ func (p *Portal) rollbackWorkload(r *request, in rollback) (workloadDetailsView,
 
 // removal is the body that uninstalls.
 type removal struct {
-	Release string `json:"release" doc:"The name of the workload's release, to be sure that it is the right one." example:"nginx-1"`
+	Release string `json:"release" doc:"The name of the workload's release, to be sure that it is the right one." example:"valkey-1"`
 	Forget  bool   `json:"forget,omitempty" doc:"Only forget it, where the cluster cannot be reached any more: nothing is removed there."`
 }
 
 func (p *Portal) uninstallWorkload(r *request, in removal) (workloadDetailsView, error) {
 	return p.operate(r, func(ctx context.Context, by identity.Actor, cred deployer.Credential, id string) (deployer.Workload, error) {
-		return p.deploying.Uninstall(ctx, by, cred, id, in.Release, in.Forget)
+		w, err := p.deploying.Uninstall(ctx, by, cred, id, in.Release, in.Forget)
+		return w, renamed(err, removalNames)
 	})
 }
 

@@ -268,6 +268,8 @@ func TestDraftsOfFailuresAreDiscarded(t *testing.T) {
 	f.deployed.fail = map[string]error{}
 	owner.do("POST", "/workloads", strings.Replace(nginx(""), "sha256:1", "sha256:2", 1)).isError(t, http.StatusConflict, "conflict")
 	owner.do("POST", "/workloads", strings.Replace(nginx(""), `"web"`, `""`, 1)).hasDetail(t, "target.namespace")
+	id := owner.must(202, "POST", "/workloads", nginx(""))["id"].(string)
+	owner.do("POST", "/workloads/"+id+"/uninstall", `{"release":"other"}`).hasDetail(t, "release")
 	f.deployed.fail["Deploy"] = fault.New(fault.State, "confirmed", "must be confirmed")
 	owner.do("POST", "/workloads", nginx("")).hasDetail(t, "confirm_warnings")
 	owner.do("POST", "/workloads", `{"product_id":"","target":{"project_id":"p","cluster_id":"c","namespace":"n"}}`).hasDetail(t, "product_id")

@@ -11,7 +11,7 @@ import (
 type workloadView struct {
 	ID             string                `json:"id"`
 	TenantID       string                `json:"tenant_id"`
-	ProductID      string                `json:"product_id" example:"nginx"`
+	ProductID      string                `json:"product_id" example:"valkey"`
 	ProductName    string                `json:"product_name"`
 	ProductVersion string                `json:"product_version" doc:"As it was deployed last."`
 	SellerID       string                `json:"seller_id"`
@@ -32,7 +32,7 @@ type targetView struct {
 	ClusterID   string `json:"cluster_id"`
 	ClusterName string `json:"cluster_name,omitempty"`
 	Namespace   string `json:"namespace" example:"web"`
-	Release     string `json:"release" example:"nginx-1"`
+	Release     string `json:"release" example:"valkey-1"`
 }
 
 func viewWorkload(w deployer.Workload) workloadView {

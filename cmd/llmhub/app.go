@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/valyala/fasthttp"
 
+	"llmhub/portal/web"
 	"llmhub/store"
 )
 
@@ -104,7 +105,11 @@ func (s *server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if isModelPath(h.RequestURI()) && s.proxy.KnowsKey(h) {
 		return fasthttp.RequestConfig{}
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: min(smallBodyBytes, int(s.cfg.Limits.BodyBytes))}
+	most := smallBodyBytes
+	if path, _, _ := bytes.Cut(h.RequestURI(), []byte("?")); web.TakesFile(string(h.Method()), string(path)) {
+		most = web.MaxUploadBytes // the page says in words what is too large
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: min(most, int(s.cfg.Limits.BodyBytes))}
 }
 
 func isModelPath(path []byte) bool {

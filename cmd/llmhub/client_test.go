@@ -52,7 +52,7 @@ func TestStrangeServers(t *testing.T) {
 		{"other JSON", text(200, `[1,2]`), exitFailed, stranger},
 		{"another error", text(400, `{"error":"no"}`), exitFailed, stranger},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }, exitFailed, stranger},
-		{"refusal", text(401, `{"error":{"code":"unauthorized","message":"no"}}`), exitFailed, "hint: LLMHUB_TOKEN, LLMHUB_ADMIN_TOKEN or --token must be the token"},
+		{"refusal", text(401, `{"error":{"code":"unauthorized","message":"no"}}`), exitFailed, "hint: LLMHUB_TOKEN, LLMHUB_ADMIN_TOKEN or --token must be a personal token"},
 		{"not found", text(404, `{"error":{"code":"not_found","message":"there is no such tenant"}}`), exitNotFound, "llmhub: there is no such tenant\n"},
 		{"internal", text(500, `{"error":{"code":"internal","message":"internal error","request_id":"api-x"}}`), exitFailed, "llmhub: internal error (request api-x)\n"},
 		{"escapes", text(400, `{"error":{"code":"x","message":"a\u001b[31mb\nc"}}`), exitFailed, "llmhub: a\uFFFD[31mb\uFFFDc\n"},

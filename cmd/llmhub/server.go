@@ -290,6 +290,7 @@ func (s *server) run(ctx context.Context, ln net.Listener) error {
 	s.startBackground(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.app.Listener(ln) }()
+	releaseMemory()
 	s.log.Info("listening", "address", ln.Addr().String())
 	var cause error
 	select {

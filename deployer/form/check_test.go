@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"llmhub/catalog"
@@ -220,6 +221,23 @@ func TestFaultsOfTheWhole(t *testing.T) {
 	}
 }
 
+// What is large and usual is not too much: an enumeration of all time zones, say, in a chart of thousands of values.
+func TestUsualWorkIsDone(t *testing.T) {
+	var zones, properties []string
+	defaults := "zone: Zone/1\n"
+	for i := range 600 {
+		zones = append(zones, fmt.Sprintf(`"Zone/%d"`, i))
+	}
+	for i := range 1500 {
+		properties = append(properties, fmt.Sprintf(`"o%d": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[a-z]{0,63}$"}, "b": {"type": "integer"}}}`, i))
+		defaults += fmt.Sprintf("o%d: {a: x, b: 1}\n", i)
+	}
+	f := compile(t, nil, `{"properties": {"zone": {"enum": [`+strings.Join(zones, ",")+`]}, `+strings.Join(properties, ",")+`}}`, defaults)
+	if got := faultsOf(t, f, form.Input{"o7.a": {"y"}}, false); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
 // A schema of a few lines cannot keep a machine busy, nor can a value.
 func TestWorkIsBounded(t *testing.T) {
 	doubled := ""
@@ -227,16 +245,22 @@ func TestWorkIsBounded(t *testing.T) {
 		doubled += fmt.Sprintf(`"d%d": {"allOf": [{"$ref": "#/definitions/d%d"}, {"$ref": "#/definitions/d%d"}]},`, i, i+1, i+1)
 	}
 	const tooMuch = "the chart's schema is too complicated to be checked"
+	var numbers []string
+	for i := range 9000 {
+		numbers = append(numbers, fmt.Sprint(i))
+	}
+	enum := `{"enum": [` + strings.Join(numbers, ",") + `]}`
 	for name, c := range map[string]struct {
 		schema string
 		given  form.Input
 	}{
+		"enum":             {`{"properties": {"z": {"items": ` + enum + `}}}`, nil},
 		"doubled":          {`{"$ref": "#/definitions/d0", "definitions": {` + doubled + `"d60": {"minProperties": 0}}}`, nil},
 		"doubled failures": {`{"$ref": "#/definitions/d0", "definitions": {` + doubled + `"d60": {"type": "string"}}}`, nil},
 		"doubled draft 7":  {`{"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/d0", "definitions": {` + doubled + `"d60": {"type": "object"}}}`, nil},
 		"pattern":          {`{"properties": {"a": {"type": "string", "maxLength": 60000, "pattern": "^(x{1000}|x{999}|x{998}|x{900})*y"}}, "definitions": {}}`, form.Input{"a": {strings.Repeat("x", 60_000)}}},
 	} {
-		f := compile(t, nil, c.schema, "")
+		f := compile(t, nil, c.schema, "z: ["+strings.Repeat("9999, ", 9000)+"1]")
 		if got := faultsOf(t, f, c.given, false); got[""] != tooMuch {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -349,4 +373,20 @@ func TestPlainIsJSON(t *testing.T) {
 	if got := f.InputOf(kept); !reflect.DeepEqual(got, f.InputOf(v.Plain)) {
 		t.Errorf("%v", got)
 	}
+}
+
+// A form that is shared gives each its own values.
+func TestConcurrentUse(t *testing.T) {
+	f := compile(t, nil, database, databaseValues)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			want := fmt.Sprintf(`{"backup":{"enabled":true,"keepDays":%d},"name":"x"}`, i+1)
+			v, err := f.Check(form.Input{"name": {"x"}, "backup.enabled": {"true"}, "backup.keepDays": {fmt.Sprint(i + 1)}}, false)
+			if got := v.JSON().Reveal(); err != nil || got != want {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -17,7 +17,7 @@ func (f *Form) Clean(in Input) (Input, map[string]secret.Text) {
 		if !ok || d.Hidden {
 			continue
 		}
-		if len(given) > 0 && d.Kind != Multi && d.Kind != List {
+		if len(given) > 0 && (d.Kind == Switch || d.Kind == Secret) {
 			given = given[len(given)-1:]
 		}
 		values := make([]string, 0, min(len(given), maxEntries+1))
@@ -50,7 +50,7 @@ func bounds(s string) string {
 }
 
 // InputOf returns the input that gives values such as those of a workload, for an upgrade: without secrets, and without what
-// is no field or cannot be entered in it.
+// is no field or cannot be entered in it. Integers beyond 2^53 keep their digits if plain was decoded with json.Number.
 func (f *Form) InputOf(plain map[string]any) Input {
 	in := Input{}
 	for i := range f.Fields {

@@ -1,6 +1,7 @@
 package form
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -17,6 +18,11 @@ type validator struct {
 	mu     sync.Mutex
 	schema *jsonschema.Schema
 	left   int
+	// heaviest is the work of the largest enumeration in the schema. What is in none is found so before a meter sees it, which
+	// is why every visit is counted as if it had looked at that.
+	heaviest int
+	// patterns are those of the schema, each compiled once.
+	patterns map[string]meteredRegexp
 }
 
 const (
@@ -35,7 +41,7 @@ func newValidator(document any) (_ *validator, err error) {
 		return nil, nil
 	}
 	defer recoverFrom(&err)
-	v := &validator{left: maxValidation}
+	v := &validator{left: maxValidation, heaviest: heaviest(document), patterns: map[string]meteredRegexp{}}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(nowhere{})
 	c.UseRegexpEngine(v.compileRegexp)
@@ -56,6 +62,7 @@ func (v *validator) validate(values map[string]any) (err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.left = maxValidation
+	v.spend(size(values) * v.heaviest)
 	return v.schema.Validate(values)
 }
 
@@ -82,35 +89,76 @@ type nowhere struct{}
 
 func (nowhere) Load(string) (any, error) { return nil, errRefersOut }
 
-// meter is added to every schema, and counts each visit.
+// heaviest returns the work of comparing with the largest enumeration or constant in a schema.
+func heaviest(document any) int {
+	most := 0
+	switch d := document.(type) {
+	case map[string]any:
+		for k, v := range d {
+			if k == "enum" || k == "const" {
+				most = max(most, size(v)/20)
+			}
+			most = max(most, heaviest(v))
+		}
+	case []any:
+		for _, v := range d {
+			most = max(most, heaviest(v))
+		}
+	}
+	return most
+}
+
+// size returns how many values there are in a value. The library compares numbers as fractions, which takes much longer.
+func size(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case map[string]any:
+		for _, below := range v {
+			n += size(below)
+		}
+	case []any:
+		for _, below := range v {
+			n += size(below)
+		}
+	case json.Number:
+		n = 20
+	}
+	return n
+}
+
+// meter is added to every schema, and counts each visit by what there is to look at.
 type meter struct {
-	v      *validator
-	weight int
+	v *validator
+	// keywords and branches count what the schema has, and its alternatives.
+	keywords, branches int
 }
 
 func (v *validator) meter(_ *jsonschema.CompilerContext, schema map[string]any) (jsonschema.SchemaExt, error) {
-	weight := 1 + len(schema)
-	for _, keyword := range schema {
+	m := meter{v: v, keywords: 1 + len(schema), branches: 1}
+	for name, keyword := range schema {
 		switch k := keyword.(type) {
 		case []any:
-			weight += len(k)
+			m.keywords += len(k)
+			if name == "allOf" || name == "anyOf" || name == "oneOf" {
+				m.branches += len(k)
+			}
 		case map[string]any:
-			weight += len(k)
+			m.keywords += len(k)
 		}
 	}
-	return meter{v, weight}, nil
+	return m, nil
 }
 
-// Validate counts a visit by what it looks at.
+// Validate counts a visit.
 func (m meter) Validate(_ *jsonschema.ValidatorContext, value any) {
-	steps := m.weight
+	members := 0
 	switch value := value.(type) {
 	case map[string]any:
-		steps += len(value)
+		members = len(value)
 	case []any:
-		steps += len(value)
+		members = len(value)
 	}
-	m.v.spend(steps)
+	m.v.spend(m.keywords + members + m.v.heaviest*(m.branches+members))
 }
 
 // meteredRegexp is a regular expression whose work is counted: instructions times bytes in the worst case.
@@ -120,8 +168,12 @@ type meteredRegexp struct {
 	steps int
 }
 
-// compileRegexp takes what package regexp knows, and no repetitions that make a huge program of a short text.
+// compileRegexp takes what package regexp knows, and no repetitions that make a huge program of a short text. Compiling is work,
+// too.
 func (v *validator) compileRegexp(pattern string) (jsonschema.Regexp, error) {
+	if r, ok := v.patterns[pattern]; ok {
+		return r, nil
+	}
 	if len(pattern) > maxPatternBytes {
 		return nil, fmt.Errorf("has a pattern of more than %d bytes", maxPatternBytes)
 	}
@@ -136,8 +188,13 @@ func (v *validator) compileRegexp(pattern string) (jsonschema.Regexp, error) {
 	if len(program.Inst) > maxPatternSteps {
 		return nil, errors.New("has a pattern with too many repetitions")
 	}
+	v.spend(4 * len(program.Inst))
 	compiled, err := regexp.Compile(pattern)
-	return meteredRegexp{compiled, v, len(program.Inst)}, err
+	if err != nil {
+		return nil, err
+	}
+	v.patterns[pattern] = meteredRegexp{compiled, v, len(program.Inst)}
+	return v.patterns[pattern], nil
 }
 
 // MatchString counts the work and does it.

@@ -219,6 +219,25 @@ func (w *world) password(t *testing.T) string {
 	return string(s.Data["password"])
 }
 
+// lateContext passes its deadline when it is told to.
+type lateContext struct {
+	context.Context
+	done chan struct{}
+}
+
+// Done returns what is closed at the deadline.
+func (c *lateContext) Done() <-chan struct{} { return c.done }
+
+// Err says whether the deadline has passed.
+func (c *lateContext) Err() error {
+	select {
+	case <-c.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestClusterCancel(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -231,9 +250,13 @@ func TestClusterCancel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.expect(t, 1, deployer.StatusFailed, "op-1")
-	ctx, cancel = context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	if err := w.Run(ctx, w.job(deployer.JobUpgrade, "op-2", `{"image":"does-not-exist:1"}`), func(deployer.Stage) {}); reasonOf(t, err).Code != deployer.NotReady {
+	late := &lateContext{Context: t.Context(), done: make(chan struct{})}
+	err = w.Run(late, w.job(deployer.JobUpgrade, "op-2", `{"image":"does-not-exist:1"}`), func(s deployer.Stage) {
+		if s == deployer.StageApplied {
+			close(late.done)
+		}
+	})
+	if reasonOf(t, err).Code != deployer.NotReady {
 		t.Errorf("got %v", err)
 	}
 	w.expect(t, 2, deployer.StatusFailed, "op-2")

@@ -60,8 +60,7 @@ func (r *Releases) Fetch(ctx context.Context, ref catalog.ChartRef) (deployer.Ch
 		return c, nil
 	}
 	q := fetchRequest{Kind: ref.Kind, URL: ref.URL, Name: ref.Name, Version: ref.Version, Digest: ref.Digest, Files: ref.Files(), PlainHTTP: r.o.PlainHTTP}
-	// The child gives up on the network before it is given up on, so that the two can be told apart.
-	q.Timeout = r.o.RenderTimeout * 3 / 4
+	q.Timeout = r.o.RenderTimeout
 	m, err := r.ask(ctx, request{Fetch: &q})
 	if err != nil {
 		return deployer.Chart{}, err
@@ -86,7 +85,7 @@ func (r *Releases) Render(ctx context.Context, in deployer.RenderInput) ([]byte,
 // Run does one operation to its end. When ctx ends, the child has some seconds to mark the release as failed. A context that
 // has passed its deadline is NotReady, one that was cancelled is its error.
 //
-// A rollback, and an uninstallation, render nothing: of the stages they reach StageApplied at most. Uninstalling what is not
+// Hooks and waiting have five minutes each where the job sets no Timeout. A rollback, and an uninstallation, render nothing: of the stages they reach StageApplied at most. Uninstalling what is not
 // there is done already.
 func (r *Releases) Run(ctx context.Context, job deployer.Job, tell func(deployer.Stage)) error {
 	if err := usable(job.Access); err != nil {

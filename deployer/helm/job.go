@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
+	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
@@ -12,6 +12,9 @@ import (
 
 	"llmhub/deployer"
 )
+
+// defaultTimeout is Helm's own.
+const defaultTimeout = 5 * time.Minute
 
 // job is an operation on a release.
 type job struct {
@@ -31,6 +34,9 @@ func (w *worker) work(ctx context.Context, q jobRequest) message {
 	vals, hide, err := q.Values.parse()
 	if err != nil {
 		return failure(err, nil)
+	}
+	if q.Timeout <= 0 {
+		q.Timeout = defaultTimeout
 	}
 	c, err := open(q.Access, q.Namespace, q.Operation, w.tell)
 	if err != nil {
@@ -161,51 +167,6 @@ func (j *job) uninstall() error {
 	return nil
 }
 
-// done says that this very operation has been done before its process died.
-func (j *job) done() bool {
-	return j.Repair && j.last != nil && j.last.Info.Status == release.StatusDeployed && j.last.Labels[LabelOperation] == j.Operation
-}
-
-// begin makes sure that there is a release that nobody works on.
-func (j *job) begin() error {
-	switch l := j.last; {
-	case l == nil || l.Info.Status == release.StatusUninstalled:
-		return &deployer.Reason{Code: deployer.ReleaseGone, Object: j.Release}
-	case !underWay(l.Info.Status):
-		return nil
-	case !j.Repair || l.Labels[LabelOperation] == "":
-		return &deployer.Reason{Code: deployer.Interrupted, Object: j.Release, Detail: "another operation is in progress: " + l.Info.Status.String()}
-	}
-	return j.giveUp()
-}
-
-func underWay(s release.Status) bool { return s.IsPending() || s == release.StatusUninstalling }
-
-// giveUp marks the last revision as failed, if it is pending.
-func (j *job) giveUp() error {
-	if !underWay(j.last.Info.Status) {
-		return nil
-	}
-	j.last.SetStatus(release.StatusFailed, "llmhub: the process that worked on it has died")
-	return j.Releases.Update(j.last)
-}
-
-// settle marks the revision that this job has made as failed if it is pending, which some of Helm's errors leave it. An
-// uninstallation that failed is to be tried again, so that its revision is not uninstalled.
-func (j *job) settle(why string) {
-	j.Releases.Driver = j.ledger.Driver
-	last, err := newest(j.Releases, j.Release)
-	if err != nil || last == nil {
-		return
-	}
-	s := last.Info.Status
-	mine := s.IsPending() && last.Labels[LabelOperation] == j.Operation
-	if mine || j.Kind == deployer.JobUninstall && (s == release.StatusUninstalling || s == release.StatusUninstalled) {
-		last.SetStatus(release.StatusFailed, why)
-		_ = j.Releases.Update(last)
-	}
-}
-
 // keep takes values over from the last revision.
 func (j *job) keep() {
 	for _, path := range j.Keep {
@@ -238,33 +199,4 @@ func (j *job) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
 	j.rendering = false
 	j.tell(deployer.StageRendered)
 	return rendered, nil
-}
-
-// valueAt returns what a dotted path leads to.
-func valueAt(vals map[string]any, path string) (any, bool) {
-	first, rest, more := strings.Cut(path, ".")
-	v, ok := vals[first]
-	if !ok || !more {
-		return v, ok
-	}
-	inner, ok := v.(map[string]any)
-	if !ok {
-		return nil, false
-	}
-	return valueAt(inner, rest)
-}
-
-// setValue puts a value where a dotted path leads to, and makes the mappings on the way.
-func setValue(vals map[string]any, path string, v any) {
-	first, rest, more := strings.Cut(path, ".")
-	if !more {
-		vals[first] = v
-		return
-	}
-	inner, ok := vals[first].(map[string]any)
-	if !ok {
-		inner = map[string]any{}
-		vals[first] = inner
-	}
-	setValue(inner, rest, v)
 }

@@ -2,7 +2,6 @@ package helm
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -15,17 +14,6 @@ import (
 
 	"llmhub/deployer"
 )
-
-// parse returns the values as what Helm works with, and what hides those that are secret.
-func (v values) parse() (map[string]any, *hider, error) {
-	vals := map[string]any{}
-	if v.JSON != "" {
-		if err := json.Unmarshal([]byte(v.JSON), &vals); err != nil {
-			return nil, nil, &deployer.Reason{Code: deployer.ValuesInvalid, Detail: "the values are not a JSON object"}
-		}
-	}
-	return vals, newHider(vals, v.SecretPaths), nil
-}
 
 // supports refuses a chart that wants another version of Kubernetes.
 func supports(c *chart.Chart, version string) error {

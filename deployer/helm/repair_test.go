@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -89,6 +90,23 @@ func TestClusterRepairInstall(t *testing.T) {
 			w.must(t, j) // it is done, and not done again
 			w.expect(t, 2, deployer.StatusDeployed, "op-1")
 		})
+	}
+}
+
+// A hook that was to be removed when it had succeeded is in the way of the next one, if its process died before.
+func TestClusterRepairAfterHook(t *testing.T) {
+	w := newWorld(t)
+	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install, helm.sh/hook-delete-policy: hook-succeeded}}\n" +
+		"spec: {terminationGracePeriodSeconds: 0, containers: [{name: a, image: \"does-not-exist:1\"}]}\n"
+	j := w.job(deployer.JobInstall, "op-1", "{}")
+	j.Chart = chartOf("templates/a.yaml", pod, "templates/b.yaml", configMap)
+	w.killed(t, j, deployer.StatusPendingInstall)
+	j.Chart = chartOf("templates/a.yaml", strings.Replace(strings.Replace(pod, "kind: Pod", "kind: ConfigMap", 1), "spec:", "data: {}\n#", 1), "templates/b.yaml", configMap)
+	j.Repair = true
+	w.must(t, j)
+	w.expect(t, 2, deployer.StatusDeployed, "op-1")
+	if _, err := w.clients.CoreV1().Pods(w.ns).Get(t.Context(), "hook", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the hook is left: %v", err)
 	}
 }
 

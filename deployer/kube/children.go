@@ -42,6 +42,7 @@ type listKey struct {
 // list is what has been read of a kind; partial says that there is more.
 type list struct {
 	items   []*unstructured.Unstructured
+	byName  map[string]*unstructured.Unstructured
 	partial bool
 }
 
@@ -79,8 +80,22 @@ func (o *observation) list(ctx context.Context, r schema.GroupVersionResource, n
 	case err != nil && !apierrors.IsNotFound(err):
 		return list{}, err
 	}
+	l.byName = make(map[string]*unstructured.Unstructured, len(l.items))
+	for _, u := range l.items {
+		l.byName[u.GetName()] = u
+	}
 	o.lists[key] = l
 	return l, nil
+}
+
+// listFor reads what objects of a kind make, if the manifests have any of it.
+func (o *observation) listFor(ctx context.Context, kind string, r schema.GroupVersionResource) (list, error) {
+	for i := range o.rows {
+		if o.rows[i].Kind == kind && o.rows[i].there {
+			return o.list(ctx, r, o.namespace, true)
+		}
+	}
+	return list{}, nil
 }
 
 // named returns as much of an object as is needed to find it.
@@ -106,17 +121,18 @@ func (o *observation) readObjects(ctx context.Context) error {
 		if !k.namespaced {
 			r.Namespace = ""
 		}
-		live, err := o.find(ctx, k.resource, r)
-		if err != nil {
+		switch live, err := o.find(ctx, k.resource, r); {
+		case apierrors.IsForbidden(err):
+			r.want = 1
+			o.reason(&r.health, deployer.AccessDenied, r.text(), err.Error())
+		case err != nil:
 			return err
-		}
-		if live == nil {
+		case live == nil:
 			o.missing(r)
-			continue
+		default:
+			r.there, r.u = true, live
+			o.family[live.GetUID()] = member{row: i, name: r.text()}
 		}
-		r.there = true
-		r.u = live
-		o.family[live.GetUID()] = member{row: i, name: r.text()}
 	}
 	return nil
 }
@@ -128,15 +144,10 @@ func (o *observation) find(ctx context.Context, resource schema.GroupVersionReso
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range l.items {
-		if u.GetName() == r.Name {
-			return u, nil
-		}
+	u, ok := l.byName[r.Name]
+	if ok || !l.partial {
+		return u, nil
 	}
-	if !l.partial {
-		return nil, nil
-	}
-	var u *unstructured.Unstructured
 	if full {
 		u, err = o.c.dynamic.Resource(resource).Namespace(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
 	} else {
@@ -158,7 +169,7 @@ func (o *observation) missing(r *row) {
 
 // readChildren finds what the objects of the release have made, and judges all of it.
 func (o *observation) readChildren(ctx context.Context) error {
-	sets, err := o.list(ctx, replicaSetsResource, o.namespace, true)
+	sets, err := o.listFor(ctx, "Deployment", replicaSetsResource)
 	if err != nil {
 		return err
 	}
@@ -176,10 +187,8 @@ func (o *observation) readChildren(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, u := range pods.items {
-		o.adopt(u)
-	}
-	claims, err := o.list(ctx, claimsResource, o.namespace, true)
+	o.readPods(pods)
+	claims, err := o.listFor(ctx, "StatefulSet", claimsResource)
 	if err != nil {
 		return err
 	}
@@ -247,7 +256,7 @@ func (o *observation) findHooks(jobs list) {
 			continue
 		}
 		o.family[j.UID] = member{row: noRow - len(o.hooks), name: "Job/" + j.Name}
-		o.hooks = append(o.hooks, hookJob{job: j})
+		o.hooks = append(o.hooks, hookJob{health: job(j), job: j})
 	}
 }
 
@@ -274,16 +283,17 @@ func typed[T any](u *unstructured.Unstructured) (*T, error) {
 	return t, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, t)
 }
 
-// pods returns the pods of the family that are not on their way out.
-func (o *observation) pods() []*corev1.Pod {
-	var all []*corev1.Pod
-	for _, u := range o.lists[listKey{podsResource, o.namespace}].items {
-		if _, ok := o.family[u.GetUID()]; !ok || u.GetDeletionTimestamp() != nil {
+// readPods keeps the pods of the family that are not on their way out.
+func (o *observation) readPods(pods list) {
+	for _, u := range pods.items {
+		if o.adopt(u); u.GetDeletionTimestamp() != nil {
+			continue
+		}
+		if _, ok := o.family[u.GetUID()]; !ok {
 			continue
 		}
 		if p, err := typed[corev1.Pod](u); err == nil {
-			all = append(all, p)
+			o.pods = append(o.pods, p)
 		}
 	}
-	return all
 }

@@ -219,6 +219,46 @@ func TestClusterInspectPolicies(t *testing.T) {
 	}
 }
 
+func TestClusterInspectLimits(t *testing.T) {
+	c := testCluster(t)
+	ns := newNamespace(t, c)
+	apply(t, c, ns, "operator", `{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [
+  {type: Container, max: {memory: 32Mi}}, {type: PersistentVolumeClaim, max: {storage: 1Gi}}]}}`)
+	for want, manifests := range map[string]string{
+		"":                                    strings.Replace(web, "requests: {cpu: 10m, memory: 16Mi}", "limits: {memory: 16Mi}", 1),
+		"fails quota Deployment/web":          strings.Replace(web, "requests: {cpu: 10m, memory: 16Mi}", "limits: {memory: 64Mi}", 1),
+		"fails quota PersistentVolumeClaim/p": strings.Replace(claim1("csi-disk"), "storage: 1Gi", "storage: 2Gi", 1),
+	} {
+		in := deployer.Inspection{Namespace: ns, NamespaceExists: true, Release: "r", Manifests: []byte(manifests)}
+		if got := strings.Join(inspect(t, c, in), "; "); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestClusterInspectDependencies: what needs other objects of the same manifests cannot be tried, and is no finding.
+func TestClusterInspectDependencies(t *testing.T) {
+	c := testCluster(t)
+	ns := newNamespace(t, c)
+	user := testOpen(t, tokenAccess(t, c, ns, rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"create", "get", "list", "watch", "update", "patch", "delete"}}))
+	manifests := `{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {serviceAccountName: own, containers: [{name: c, image: i}]}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: own}, subjects: [{kind: ServiceAccount, name: own}]}
+`
+	own := `---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: own}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: own}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}`
+	in := deployer.Inspection{Namespace: ns, NamespaceExists: true, Release: "r", Manifests: []byte(manifests + own)}
+	if got := inspect(t, user, in); !slices.Equal(got, []string{"warns access-denied "}) {
+		t.Errorf("with what they need: %q", got)
+	}
+	in.Manifests = []byte(manifests)
+	if got := inspect(t, user, in); !slices.Equal(got, []string{"fails rejected Pod/p", "fails rejected RoleBinding/b", "warns access-denied "}) {
+		t.Errorf("without: %q", got)
+	}
+}
+
 // TestClusterInspectRights: a user who may do all that the chart needs in the namespace, and nothing else.
 func TestClusterInspectRights(t *testing.T) {
 	c := testCluster(t)

@@ -39,6 +39,7 @@ func TestClusterObserve(t *testing.T) {
 	}{
 		"ready":          {"", web, "ready", ""},
 		"image pull":     {"", deploymentOf("w", "{containers: [{name: c, image: 'registry.example/does-not-exist:1'}]}"), "image-pull Pod", "registry.example/does-not-exist:1"},
+		"a secret":       {"", deploymentOf("w", "{containers: [{name: c, image: 'does-not-exist:hunter2-canary'}]}") + "---\n{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {tag: hunter2-canary}}", "image-pull Pod", "does-not-exist:[redacted]"},
 		"crash loop":     {"", deploymentOf("w", "{containers: [{name: c, image: 'registry.example/crashes:1'}]}"), "crash-loop Pod", "exit code 1"},
 		"unschedulable":  {"", deploymentOf("w", gpus), "unschedulable Pod", "Insufficient nvidia.com/gpu"},
 		"service":        {"", service1(""), "ready", ""},
@@ -137,6 +138,16 @@ func TestClusterObserveReader(t *testing.T) {
 	eventually(t, func() string { return observe(t, c, ns, manifests) }, "image-pull Pod")
 	if got := observe(t, user, ns, manifests); got != "not ready" {
 		t.Error(got)
+	}
+	other := newNamespace(t, c)
+	apply(t, c, other, "r", manifests)
+	narrow.Verbs = []string{"get"}
+	user = testOpen(t, tokenAccess(t, c, other, narrow))
+	if got := observe(t, user, other, manifests); got != "not ready" {
+		t.Errorf("one who may get, but not list: %s", got)
+	}
+	if got := observe(t, user, other, "{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-root-ca.crt}}"); got != "access-denied ConfigMap" {
+		t.Errorf("one who may not read at all: %s", got)
 	}
 }
 

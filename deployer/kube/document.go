@@ -16,6 +16,9 @@ const (
 	maxDepth = 100
 	// maxDocuments bounds a stream of documents, empty ones included.
 	maxDocuments = 5000
+	// maxMarks bounds what may begin a value in a stream: lines, elements, lists and mappings. Each may take hundreds of bytes of
+	// memory, so that a few megabytes of nothing but them would take a gigabyte.
+	maxMarks = 300_000
 )
 
 // document is a YAML document as JSON.
@@ -35,6 +38,9 @@ func documents(text []byte, size int) ([]document, error) {
 	ends := separator.FindAllIndex(text, maxDocuments+1)
 	if len(ends) > maxDocuments {
 		return nil, errLimit("there are more than %d documents", maxDocuments)
+	}
+	if marks(text) > maxMarks {
+		return nil, errLimit("there are more than %d lines and values", maxMarks)
 	}
 	var all []document
 	begin := 0
@@ -68,6 +74,9 @@ func errLimit(format string, args ...any) error { return &limitError{fmt.Sprintf
 // toJSON returns the JSON of one document, nil if it is empty. It is converted as Kubernetes does it, with the words of YAML
 // 1.1 for true and false, once its size is known.
 func toJSON(text []byte, size int) ([]byte, error) {
+	if len(text) > size {
+		return nil, errLimit("it has more than %d KiB", size>>10)
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var root yaml.Node
 	switch err := d.Decode(&root); {
@@ -91,6 +100,15 @@ func toJSON(text []byte, size int) ([]byte, error) {
 		return nil, nil
 	}
 	return j, nil
+}
+
+// marks counts what may begin a value.
+func marks(text []byte) int {
+	n := 0
+	for _, m := range []string{"\n", ",", "[", "{", "- ", "? "} {
+		n += bytes.Count(text, []byte(m))
+	}
+	return n
 }
 
 // measure finds out how large a document gets when its aliases are written out.

@@ -198,7 +198,8 @@ func (i *inspection) untried(err error) bool {
 		return false
 	}
 	for n := range i.planned {
-		if !i.planned[n].exists && strings.Contains(text, `"`+i.planned[n].Name+`" not found`) {
+		p := &i.planned[n]
+		if !p.exists && strings.Contains(text, `"`+p.Name+`" not found`) && strings.Contains(strings.ToLower(text), strings.ToLower(p.Kind)) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,11 +34,10 @@ var eventReasons = map[string]deployer.ReasonCode{
 	"FailedMount":      deployer.Volume, "FailedAttachVolume": deployer.Volume, "FailedMapVolume": deployer.Volume,
 	"ProvisioningFailed": deployer.Volume, "FailedBinding": deployer.Volume,
 	"FailedCreatePodSandBox": deployer.PodConfig,
-	"FailedCreate":           deployer.Rejected,
 	"SyncLoadBalancerFailed": deployer.Balancer, "CreatingLoadBalancerFailed": deployer.Balancer,
 }
 
-// readEvents reads the events of the family.
+// readEvents reads the events of the family, newest first.
 func (o *observation) readEvents(ctx context.Context) error {
 	err := pages(maxListed, func(opts metav1.ListOptions) (string, int, error) {
 		l, err := o.c.client.CoreV1().Events(o.namespace).List(ctx, opts)
@@ -52,13 +52,15 @@ func (o *observation) readEvents(ctx context.Context) error {
 		return l.Continue, len(l.Items), nil
 	})
 	if err == errTooMany || apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-		return nil
+		err = nil
 	}
+	slices.SortStableFunc(o.events, func(a, b corev1.Event) int { return happened(&b).Compare(happened(&a)) })
 	return err
 }
 
 // explain finds the reasons of all that is not ready.
 func (o *observation) explain() {
+	o.explainRefusals()
 	for i := range o.hooks {
 		o.explainJob(&o.hooks[i].health, o.hooks[i].job, deployer.HookFailed)
 	}
@@ -68,7 +70,7 @@ func (o *observation) explain() {
 		}
 	}
 	late := map[string]bool{}
-	for _, p := range o.pods() {
+	for _, p := range o.pods {
 		h := o.of(o.family[p.UID])
 		if h.ready || podReady(p) || h.reason != nil && h.reason.Code == deployer.HookFailed {
 			continue
@@ -87,7 +89,7 @@ func (o *observation) explainRow(r *row) {
 	case "Deployment":
 		if d, err := typed[appsv1.Deployment](r.u); err == nil {
 			for _, c := range d.Status.Conditions {
-				if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+				if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && r.short && !r.refused {
 					o.reason(&r.health, refusal(c.Message), r.text(), c.Message)
 				}
 			}
@@ -107,9 +109,28 @@ func (o *observation) explainRow(r *row) {
 	}
 }
 
+// explainRefusals says why pods are not made, by the newest event on each object. The condition of a Deployment tells only
+// what came first, and keeps telling it when the reason has become another.
+func (o *observation) explainRefusals() {
+	for i := range o.events {
+		e := &o.events[i]
+		m := o.family[e.InvolvedObject.UID]
+		h := o.of(m)
+		if e.Reason != "FailedCreate" || h.ready || !h.short || h.refused {
+			continue
+		}
+		h.refused = true
+		name := m.name
+		if m.row > noRow {
+			name = o.rows[m.row].text()
+		}
+		o.reason(h, refusal(e.Message), name, e.Message)
+	}
+}
+
 // refusal tells a quota from other reasons for which pods are not made.
 func refusal(message string) deployer.ReasonCode {
-	if strings.Contains(message, "exceeded quota") || strings.Contains(message, "failed quota") {
+	if byQuota(message) {
 		return deployer.Quota
 	}
 	return deployer.Rejected
@@ -117,14 +138,12 @@ func refusal(message string) deployer.ReasonCode {
 
 // explainJob says why a Job has failed, with the exit code of its last pod if that is still there.
 func (o *observation) explainJob(h *health, j *batchv1.Job, code deployer.ReasonCode) {
-	h.ready = jobIs(j, batchv1.JobComplete) != nil
 	c := jobIs(j, batchv1.JobFailed)
 	if c == nil {
-		h.short = j.Status.Active+j.Status.Succeeded+j.Status.Failed == 0
 		return
 	}
 	detail := c.Reason + ": " + c.Message
-	for _, p := range o.pods() {
+	for _, p := range o.pods {
 		for _, owner := range p.OwnerReferences {
 			if end := lastEnd(p); owner.UID == j.UID && end != "" {
 				detail = c.Reason + ": " + end
@@ -214,10 +233,6 @@ func (o *observation) explainEvent(e *corev1.Event, late map[string]bool) {
 		if code == deployer.Unschedulable {
 			code = scheduling(e.Message)
 		}
-	case code == deployer.Rejected && !h.short:
-		return
-	case code == deployer.Rejected:
-		code = refusal(e.Message)
 	}
 	if h.reason != nil && h.reason.Code == code && tellsMore(e, code) {
 		h.reason = nil
@@ -233,15 +248,10 @@ func tellsMore(e *corev1.Event, code deployer.ReasonCode) bool {
 
 // lastEvent returns the newest event of the family.
 func (o *observation) lastEvent() deployer.Event {
-	var last *corev1.Event
-	for i := range o.events {
-		if last == nil || happened(&o.events[i]).After(happened(last)) {
-			last = &o.events[i]
-		}
-	}
-	if last == nil {
+	if len(o.events) == 0 {
 		return deployer.Event{}
 	}
+	last := &o.events[0]
 	return deployer.Event{
 		At: happened(last), Object: scrubber{}.clean(last.InvolvedObject.Kind + "/" + last.InvolvedObject.Name),
 		Reason: o.scrub.clean(last.Reason), Message: o.scrub.clean(last.Message),

@@ -43,13 +43,32 @@ func unknown() deployer.Facts {
 	return deployer.Facts{Nodes: -1, ReadyNodes: -1, FreeMilliCPU: -1, FreeMemoryMiB: -1}
 }
 
+// room is what is free on a node.
+type room struct{ cpu, memory int64 }
+
 // free returns what pods can still ask for. Nodes that are tainted against pods in general do not count, since products are
 // not made to tolerate that.
 func (c *cluster) free(ctx context.Context) (deployer.Facts, error) {
-	type room struct{ cpu, memory int64 }
-	rooms := map[string]room{}
 	f := deployer.Facts{}
-	err := pages(maxNodes, func(o metav1.ListOptions) (string, int, error) {
+	rooms := map[string]room{}
+	if err := c.rooms(ctx, &f, rooms); err != nil {
+		return unknownIfDenied(ctx, err, "list nodes")
+	}
+	if err := c.fill(ctx, rooms); err != nil {
+		return unknownIfDenied(ctx, err, "list pods of all namespaces")
+	}
+	var memory int64
+	for _, r := range rooms {
+		f.FreeMilliCPU = sum(f.FreeMilliCPU, max(0, r.cpu))
+		memory = sum(memory, max(0, r.memory))
+	}
+	f.FreeMemoryMiB = memory / mebibyte
+	return f, nil
+}
+
+// rooms counts the nodes, and finds what those have that take pods.
+func (c *cluster) rooms(ctx context.Context, f *deployer.Facts, rooms map[string]room) error {
+	return pages(maxNodes, func(o metav1.ListOptions) (string, int, error) {
 		list, err := c.client.CoreV1().Nodes().List(ctx, o)
 		if err != nil {
 			return "", 0, err
@@ -57,19 +76,21 @@ func (c *cluster) free(ctx context.Context) (deployer.Facts, error) {
 		for i := range list.Items {
 			n := &list.Items[i]
 			f.Nodes++
-			if nodeReady(n) {
-				f.ReadyNodes++
-				if schedulable(n) {
-					rooms[n.Name] = room{milli(n.Status.Allocatable.Cpu()), n.Status.Allocatable.Memory().Value()}
-				}
+			if !nodeReady(n) {
+				continue
+			}
+			f.ReadyNodes++
+			if schedulable(n) {
+				rooms[n.Name] = room{milli(n.Status.Allocatable.Cpu()), amount(n.Status.Allocatable.Memory())}
 			}
 		}
 		return list.Continue, len(list.Items), nil
 	})
-	if err != nil {
-		return unknownIfDenied(ctx, err, "list nodes")
-	}
-	err = pages(maxPods, func(o metav1.ListOptions) (string, int, error) {
+}
+
+// fill takes from the nodes what their pods ask for.
+func (c *cluster) fill(ctx context.Context, rooms map[string]room) error {
+	return pages(maxPods, func(o metav1.ListOptions) (string, int, error) {
 		o.FieldSelector = "status.phase!=Succeeded,status.phase!=Failed"
 		list, err := c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, o)
 		if err != nil {
@@ -84,16 +105,6 @@ func (c *cluster) free(ctx context.Context) (deployer.Facts, error) {
 		}
 		return list.Continue, len(list.Items), nil
 	})
-	if err != nil {
-		return unknownIfDenied(ctx, err, "list pods of all namespaces")
-	}
-	var memory int64
-	for _, r := range rooms {
-		f.FreeMilliCPU += max(0, r.cpu)
-		memory += max(0, r.memory)
-	}
-	f.FreeMemoryMiB = memory / mebibyte
-	return f, nil
 }
 
 func unknownIfDenied(ctx context.Context, err error, doing string) (deployer.Facts, error) {

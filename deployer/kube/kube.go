@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/klog/v2"
 
 	"llmhub/deployer"
 )
@@ -74,7 +76,11 @@ type cluster struct {
 
 var _ deployer.Cluster = (*cluster)(nil)
 
+// quiet keeps client-go from writing to the process's standard error: what it has to say is in the errors that it returns.
+var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
+
 func open(a deployer.Access) (*cluster, error) {
+	quiet()
 	t, err := tlsConfig(a)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,9 @@ import (
 const (
 	// maxManifestBytes bounds the manifests of a release, which Helm keeps in one Secret of 1 MiB, compressed.
 	maxManifestBytes = 5 << 20
-	maxObjects       = 1000
+	// maxObjectBytes bounds one of them: the API server takes none above 3 MiB, and etcd none above 1.5 MiB.
+	maxObjectBytes = 2 << 20
+	maxObjects     = 1000
 	// maxListDepth bounds lists of lists.
 	maxListDepth = 3
 )
@@ -43,7 +45,7 @@ func parse(manifests []byte) ([]manifest, error) {
 	if len(manifests) > maxManifestBytes {
 		return nil, limit("the manifests have more than %d MiB", maxManifestBytes>>20)
 	}
-	docs, err := documents(manifests, maxManifestBytes)
+	docs, err := documents(manifests, maxObjectBytes)
 	if err != nil {
 		return nil, unreadable(err)
 	}

@@ -38,6 +38,7 @@ type observation struct {
 	// noRow.
 	family map[types.UID]member
 	hooks  []hookJob
+	pods   []*corev1.Pod
 	events []corev1.Event
 }
 

@@ -18,64 +18,47 @@ type health struct {
 	ready      bool
 	have, want int
 	// short says that fewer pods than wanted have been made at all, so that it is of interest why.
-	short   bool
+	short bool
+	// refused says that an event has told why.
+	refused bool
 	address string
 	reason  *deployer.Reason
 }
 
 // judge finds out how an object that is there is doing. What cannot be read as its kind is ready by being there.
 func (o *observation) judge(r *row, sets list) {
-	h := health{ready: true, have: 1, want: 1}
-	var err error
-	switch gk := r.gvk().GroupKind(); {
-	case !observed[gk]:
-	case gk.Kind == "Deployment":
-		var d *appsv1.Deployment
-		if d, err = typed[appsv1.Deployment](r.u); err == nil {
-			h = deployment(d, newest(d, sets))
-		}
-	case gk.Kind == "StatefulSet":
-		var s *appsv1.StatefulSet
-		if s, err = typed[appsv1.StatefulSet](r.u); err == nil {
-			h = statefulSet(s)
-		}
-	case gk.Kind == "DaemonSet":
-		var d *appsv1.DaemonSet
-		if d, err = typed[appsv1.DaemonSet](r.u); err == nil {
-			h = daemonSet(d)
-		}
-	case gk.Kind == "ReplicaSet", gk.Kind == "ReplicationController":
-		var s *appsv1.ReplicaSet
-		if s, err = typed[appsv1.ReplicaSet](r.u); err == nil {
-			h = replicaSet(s)
-		}
-	case gk.Kind == "Job":
-		var j *batchv1.Job
-		if j, err = typed[batchv1.Job](r.u); err == nil {
-			h = job(j)
-		}
-	case gk.Kind == "Pod":
-		var p *corev1.Pod
-		if p, err = typed[corev1.Pod](r.u); err == nil {
-			h = flag(podReady(p))
-		}
-	case gk.Kind == "PersistentVolumeClaim":
-		var c *corev1.PersistentVolumeClaim
-		if c, err = typed[corev1.PersistentVolumeClaim](r.u); err == nil {
-			h = flag(c.Status.Phase == corev1.ClaimBound)
-		}
-	case gk.Kind == "Service":
-		var s *corev1.Service
-		if s, err = typed[corev1.Service](r.u); err == nil {
-			h = service(s)
-		}
-	case gk.Kind == "Ingress":
-		var i *networkingv1.Ingress
-		if i, err = typed[networkingv1.Ingress](r.u); err == nil {
-			h.address = ingressAddress(i)
-		}
+	r.health = flag(true)
+	if !observed[r.gvk().GroupKind()] {
+		return
 	}
-	r.health = h
+	switch r.Kind {
+	case "Deployment":
+		judged(r, func(d *appsv1.Deployment) health { return deployment(d, newest(d, sets)) })
+	case "StatefulSet":
+		judged(r, statefulSet)
+	case "DaemonSet":
+		judged(r, daemonSet)
+	case "ReplicaSet", "ReplicationController":
+		judged(r, replicaSet)
+	case "Job":
+		judged(r, job)
+	case "Pod":
+		judged(r, func(p *corev1.Pod) health { return flag(podReady(p)) })
+	case "PersistentVolumeClaim":
+		judged(r, func(c *corev1.PersistentVolumeClaim) health { return flag(c.Status.Phase == corev1.ClaimBound) })
+	case "Service":
+		judged(r, service)
+	case "Ingress":
+		judged(r, func(i *networkingv1.Ingress) health {
+			return health{ready: true, have: 1, want: 1, address: ingressAddress(i)}
+		})
+	}
+}
+
+func judged[T any](r *row, by func(*T) health) {
+	if t, err := typed[T](r.u); err == nil {
+		r.health = by(t)
+	}
 }
 
 func flag(ready bool) health {

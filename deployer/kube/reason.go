@@ -53,8 +53,7 @@ func reasonOf(err error, doing string, s scrubber) deployer.Reason {
 		return deployer.Reason{Code: deployer.AccessEnded, Detail: s.clean(doing)}
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), namespaceMissing(err, st):
 		return deployer.Reason{Code: deployer.NamespaceGone, Detail: text}
-	case apierrors.IsForbidden(err) && strings.Contains(st.Message, "exceeded quota"),
-		apierrors.IsForbidden(err) && strings.Contains(st.Message, "failed quota"):
+	case apierrors.IsForbidden(err) && byQuota(st.Message):
 		return deployer.Reason{Code: deployer.Quota, Detail: text}
 	case apierrors.IsForbidden(err):
 		return deployer.Reason{Code: deployer.AccessDenied, Detail: text}
@@ -64,8 +63,19 @@ func reasonOf(err error, doing string, s scrubber) deployer.Reason {
 	return deployer.Reason{Code: deployer.Rejected, Detail: text}
 }
 
+// byQuota tells a refusal by a ResourceQuota or a LimitRange from others.
+func byQuota(message string) bool {
+	for _, words := range []string{"exceeded quota", "failed quota", " usage per ", "limit to request ratio per "} {
+		if strings.Contains(message, words) {
+			return true
+		}
+	}
+	return false
+}
+
 func namespaceMissing(err error, st metav1.Status) bool {
-	return apierrors.IsNotFound(err) && st.Details != nil && st.Details.Kind == "namespaces"
+	return apierrors.IsNotFound(err) && st.Details != nil && st.Details.Kind == "namespaces" && st.Details.Name != "" &&
+		!apierrors.IsUnexpectedServerError(err)
 }
 
 // unanswered finds answers that are none: of gateways, of servers that are overloaded or broken, and of what is no

@@ -39,5 +39,5 @@ function keyOf(url) {
 
 /** The path of a page without what is its own. @param {URL} url */
 export function patternOf({ pathname }) {
-  return pathname.replace(/\/(sub|key|ten|pat|drf|wl)_[^/]+/g, '/:$1').replace(/^\/catalog\/[^/]+/, '/catalog/:product').replace(/\/documents\/[^/]+/, '/documents/:document');
+  return pathname.replace(/\/(sub|key|ten|pat|wl|drf)_[^/]+/g, '/:$1').replace(/^\/catalog\/[^/]+/, '/catalog/:product').replace(/\/documents\/[^/]+/, '/documents/:document');
 }

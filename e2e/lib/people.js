@@ -61,6 +61,24 @@ export async function subscribe({ page }, hand) {
   await page.getByRole('heading', { name: 'Your subscription is active' }).waitFor();
 }
 
+/** Begins to deploy a product and returns the path of the draft. @param {Visitor} visitor @param {Hand} hand @param {string} product */
+export async function beginDeployment(visitor, hand, product) {
+  const { page } = visitor;
+  await visitor.goto(`/catalog/${product}`);
+  await hand.press(page.getByRole('button', { name: 'Configure to deploy' }));
+  await page.waitForURL('**/target');
+  return new URL(page.url()).pathname.replace(/\/target$/, '');
+}
+
+/** Chooses the first project for a draft, and returns the address of what is chosen. @param {Visitor} visitor @param {string} draft */
+export async function chooseProject(visitor, draft) {
+  const { page } = visitor;
+  await visitor.goto(`${draft}/target`);
+  await page.locator('#project').selectOption({ index: 1 });
+  await page.waitForURL((url) => url.searchParams.has('project'));
+  return new URL(page.url()).pathname + new URL(page.url()).search;
+}
+
 /** Opens the one active subscription. @param {Visitor} visitor @param {Hand} hand */
 export async function openSubscription({ page }, hand) {
   await hand.press(page.getByRole('navigation', { name: 'Main navigation' }).getByRole('link', { name: 'Subscriptions' }));

@@ -34,12 +34,9 @@ export class Demo {
     return found;
   }
 
-  /**
-   * Starts a demo and waits until it has said who can sign in.
-   * @param {string} [kubeconfig] file of the control plane that the customers' clusters lead to; without it they are asleep
-   */
-  static async start(kubeconfig) {
-    const child = spawn(program, ['demo', '--listen', '127.0.0.1:0', ...kubeconfig ? ['--kubeconfig', kubeconfig] : []], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** Starts a demo and waits until it has said who can sign in. @param {string[]} [args] further arguments */
+  static async start(args = []) {
+    const child = spawn(program, ['demo', '--listen', '127.0.0.1:0', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     const demo = new Demo(child);
     process.once('exit', () => child.kill('SIGINT')); // a test run that is broken off leaves nothing behind
     const timer = setTimeout(() => child.kill('SIGKILL'), startTimeout);

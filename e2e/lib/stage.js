@@ -21,9 +21,9 @@ export class Stage {
   /** The patterns of the pages that were looked at. @type {Set<string>} */
   #looked = new Set();
 
-  /** @param {string} [kubeconfig] as that of a demo */
-  constructor(kubeconfig) {
-    before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(kubeconfig), launch()]); });
+  /** @param {string[]} [args] further arguments of the demo */
+  constructor(args = []) {
+    before(async () => { [this.#demo, this.#browser] = await Promise.all([Demo.start(args), launch()]); });
     after(async () => { await this.#browser?.close(); await this.#demo?.stop(); });
   }
 

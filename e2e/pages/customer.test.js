@@ -1,7 +1,7 @@
 // @ts-check
 // The pages of a customer with a subscription, and of one who comes for the first time.
 import { Mouse } from '../lib/hands.js';
-import { signIn, submitProfile } from '../lib/people.js';
+import { beginDeployment, chooseProject, signIn, submitProfile } from '../lib/people.js';
 import { forEverybody, Stage } from '../lib/stage.js';
 
 const stage = new Stage();
@@ -17,6 +17,8 @@ stage.looks('pages of a customer', async (visitor) => {
   const sub = await pathOf(page.getByRole('link', { name: /^Manage/ }));
   await visitor.goto(sub);
   const key = await pathOf(page.getByRole('rowheader', { name: 'support-chat-prod' }).getByRole('link'));
+  const draft = await beginDeployment(visitor, hand, 'valkey');
+  const asleep = await chooseProject(visitor, draft);
   visitor.expectAnswer(422, `${sub}/keys/new`);
   visitor.expectAnswer(422, '/account/tokens');
   visitor.expectAnswer(401, '/v1/chat/completions');
@@ -27,7 +29,11 @@ stage.looks('pages of a customer', async (visitor) => {
     { name: 'customer-product', path: '/catalog/llm-hub' },
     { name: 'subscriptions', path: '/subscriptions' },
     { name: 'subscriptions-cancelled', path: '/subscriptions?state=cancelled' },
+    { name: 'product-cce', path: '/catalog/valkey' },
     { name: 'workloads', path: '/workloads' },
+    { name: 'workloads-nothing', path: '/workloads?q=nothing+of+the+kind' },
+    { name: 'deploy-target', path: `${draft}/target` },
+    { name: 'deploy-asleep', path: asleep },
     { name: 'manage', path: sub },
     { name: 'manage-welcome', path: `${sub}?done=subscribed` },
     { name: 'manage-nothing', path: `${sub}?q=nothing+of+the+kind` },
@@ -50,6 +56,7 @@ stage.looks('pages of a customer', async (visitor) => {
     { name: 'token-once', path: '/account', ready: (p) => shown(p, `looked-at-${tokens++}`) },
     { name: 'account-refused', path: '/account', ready: refusedToken },
     { name: 'rights', path: '/rights' },
+    { name: 'workload-missing', path: '/workloads/wl_none', status: 404 },
     { name: 'customer-missing', path: '/subscriptions/sub_none', status: 404 },
   ];
 });

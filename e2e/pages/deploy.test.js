@@ -12,7 +12,7 @@ if (withoutCluster) test('pages of a deployment', { skip: withoutCluster }, () =
 else pages();
 
 function pages() {
-  const stage = new Stage(kubeconfig);
+  const stage = new Stage(['--kubeconfig', kubeconfig]);
   const cluster = new Cluster(kubeconfig);
   const hand = new Mouse();
   after(() => cluster.tidy());
@@ -35,6 +35,11 @@ function pages() {
     await w.at('review');
     const good = base(page);
 
+    await w.begin('Licensed App');
+    await w.target({ namespace: cluster.name() });
+    await w.at('licence');
+    const empty = base(page);
+
     const namespace = await cluster.namespace();
     await cluster.quota(namespace, { hard: { pods: '0', 'requests.cpu': '1', 'requests.memory': '1Gi', 'limits.memory': '1Gi' } });
     await w.begin('Licensed App');
@@ -47,10 +52,11 @@ function pages() {
     await w.at('review');
     const bad = base(page);
     visitor.expectAnswer(422, `${good}/configuration`);
-    visitor.expectAnswer(422, `${bad}/licence`);
+    visitor.expectAnswer(422, `${empty}/licence`);
     return [
       { name: 'deploy-target', path: `${bad}/target`, brief: true },
       { name: 'deploy-licence', path: `${bad}/licence`, brief: true },
+      { name: 'deploy-licence-refused', path: `${empty}/licence`, brief: true, ready: refusedLicence },
       { name: 'deploy-configuration', path: `${good}/configuration`, brief: true, ready: unfold },
       { name: 'deploy-review', path: `${good}/review`, brief: true, ready: reviewed },
       { name: 'deploy-review-blocked', path: `${bad}/review`, brief: true, ready: reviewed },
@@ -100,6 +106,7 @@ function pages() {
       { name: 'workload-failed', path: failed, brief: true, ready: unfold },
       { name: 'workload-ready', path: ready, brief: true, ready: unfold },
       { name: 'workload-agreement', path: `${ready}/agreement`, brief: true },
+      { name: 'workload-change', path: `${upgrade}/configuration`, brief: true, ready: unfold },
       { name: 'workload-upgrade', path: `${upgrade}/review`, brief: true, ready: reviewed },
       { name: 'workload-revisions', path: `${ready}/rollback`, brief: true },
       { name: 'workload-rollback', path: `${ready}/rollback?revision=1`, brief: true },
@@ -118,6 +125,12 @@ function unfold(page) {
 async function reviewed(page) {
   await page.locator('#checks').waitFor();
   await unfold(page);
+}
+
+/** @param {import('playwright-core').Page} page */
+async function refusedLicence(page) {
+  await page.locator('main form[enctype] button.primary').click();
+  await page.getByRole('alert').waitFor();
 }
 
 /** @param {import('playwright-core').Page} page */

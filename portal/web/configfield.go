@@ -66,8 +66,8 @@ func fieldID(f *form.Form, path string) string {
 	return "field-" + strconv.Itoa(slices.IndexFunc(f.Fields, func(x form.Field) bool { return x.Path == path }))
 }
 
-// configField returns the i-th field with what a draft has for it.
-func (v *visit) configField(i int, x form.Field, d deployer.Draft, classes []deployer.StorageClass) configField {
+// configField returns the i-th field with what a draft has for it; kept are the secrets that the workload has.
+func (v *visit) configField(i int, x form.Field, d deployer.Draft, classes []deployer.StorageClass, kept []string) configField {
 	lang := v.loc.Language()
 	values, touched := d.Input[x.Path]
 	if !touched {
@@ -75,7 +75,10 @@ func (v *visit) configField(i int, x form.Field, d deployer.Draft, classes []dep
 	}
 	c := configField{
 		ID: "field-" + strconv.Itoa(i), Name: fieldName(x.Path), Path: x.Path, Label: x.Label.In(lang), Hint: x.Hint.In(lang), Tooltip: x.Tooltip.In(lang),
-		Required: x.Required, MaxLength: x.MaxLength, Kind: "text", Value: first(values), Chart: x.ChartDefault,
+		Required: x.Required, MaxLength: x.MaxLength, Kind: "text", Value: first(values),
+	}
+	if !x.Required && len(x.Default) == 0 {
+		c.Chart = x.ChartDefault
 	}
 	if c.Label == "" {
 		c.Label = x.Path
@@ -92,7 +95,7 @@ func (v *visit) configField(i int, x form.Field, d deployer.Draft, classes []dep
 	case form.Secret:
 		c.Kind, c.Value, c.Chart = "secret", "", ""
 		c.Entered = slices.Contains(d.SecretPaths, x.Path)
-		c.KeptByRelease = d.WorkloadID != "" && !c.Entered
+		c.KeptByRelease = !c.Entered && slices.Contains(kept, x.Path)
 		c.Required = c.Required && !c.Entered && !c.KeptByRelease
 	case form.Switch:
 		c.Kind = "switch"

@@ -11,7 +11,10 @@ import (
 	"llmhub/deployer"
 )
 
-const licenceRoute = "/deploy/:draft/licence"
+const (
+	licenceRoute       = "/deploy/:draft/licence"
+	configurationRoute = "/deploy/:draft/configuration"
+)
 
 func (w *Web) deployRoutes() []route {
 	return []route{
@@ -22,8 +25,8 @@ func (w *Web) deployRoutes() []route {
 		{fiber.MethodPost, "/deploy/:draft/target", customers, w.setTarget},
 		{fiber.MethodGet, licenceRoute, customers, w.showLicence},
 		{fiber.MethodPost, licenceRoute, customers, w.setLicence},
-		{fiber.MethodGet, "/deploy/:draft/configuration", customers, w.showConfiguration},
-		{fiber.MethodPost, "/deploy/:draft/configuration", customers, w.setConfiguration},
+		{fiber.MethodGet, configurationRoute, customers, w.showConfiguration},
+		{fiber.MethodPost, configurationRoute, customers, w.setConfiguration},
 		{fiber.MethodGet, "/deploy/:draft/review", customers, w.showReviewOfDraft},
 		{fiber.MethodPost, "/deploy/:draft/review", customers, w.deploy},
 	}

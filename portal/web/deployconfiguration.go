@@ -90,11 +90,19 @@ func (w *Web) answerConfiguration(v *visit, status int, d deployer.Draft, p cata
 			}
 		}
 	}
+	var kept []string
+	if d.WorkloadID != "" {
+		l, err := w.Deployments.Workload(v.ctx, v.Actor, d.WorkloadID)
+		if err != nil {
+			return err
+		}
+		kept = l.SecretPaths
+	}
 	if whole := faults[""]; whole != "" {
 		page.Problems = append(page.Problems, link{"", sentence(whole)})
 	}
 	for i, x := range f.Fields {
-		c := v.configField(i, x, d, classes)
+		c := v.configField(i, x, d, classes, kept)
 		c.Error = faults[x.Path]
 		if x.Hidden {
 			if c.Error != "" { // there is no field to show it at
@@ -130,6 +138,9 @@ func (w *Web) storageClasses(v *visit, d deployer.Draft) ([]deployer.StorageClas
 func (v *visit) configChanges(f *form.Form, d deployer.Draft) []configChange {
 	var list []configChange
 	for _, x := range f.Fields {
+		if x.Hidden {
+			continue
+		}
 		values, touched := d.Input[x.Path]
 		if !touched {
 			values = x.Default

@@ -208,7 +208,9 @@ func (d *deployments) SetLicence(ctx context.Context, by identity.Actor, id, nam
 	d.mu.Lock()
 	d.licences[name] = licence.Reveal()
 	d.mu.Unlock()
-	return d.change(id, func(n *deployer.Draft) { n.LicenceName, n.LicenceBytes, n.LicenceLater = name, len(licence.Reveal()), later }), nil
+	return d.change(id, func(n *deployer.Draft) {
+		n.LicenceName, n.LicenceBytes, n.LicenceLater = name, len(licence.Reveal()), later
+	}), nil
 }
 
 func (d *deployments) Form(ctx context.Context, by identity.Actor, id string) (*form.Form, error) {
@@ -234,7 +236,9 @@ func (d *deployments) SetInput(ctx context.Context, by identity.Actor, id string
 	return d.change(id, func(n *deployer.Draft) { n.Input, n.SecretPaths, n.Sealed = plain, secrets, []byte(canaryPassword) }), d.inputErr
 }
 
-func (d *deployments) YAML(context.Context, identity.Actor, string) (string, error) { return d.yaml, nil }
+func (d *deployments) YAML(context.Context, identity.Actor, string) (string, error) {
+	return d.yaml, nil
+}
 
 func (d *deployments) Missing(_ context.Context, n deployer.Draft) (deployer.Step, error) {
 	p, _ := d.catalog().Product(n.ProductID)

@@ -63,7 +63,7 @@ func (v *visit) classify(err error) failurePage {
 		return v.classifyFault(domain)
 	case errors.As(err, &reason):
 		note := v.reason(reason)
-		return failurePage{Status: fiber.StatusConflict, Heading: v.t("failure.cluster"), Text: note.Text + " " + note.Remedy, Retry: true}
+		return failurePage{Status: fiber.StatusConflict, Heading: v.t("failure.state"), Text: note.Text + " " + note.Remedy, Retry: true}
 	case errors.Is(err, store.ErrInvalid):
 		return v.classifyFault(errNoPage)
 	case errors.Is(err, store.ErrConflict):

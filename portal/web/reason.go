@@ -32,11 +32,16 @@ func (v *visit) trouble(err error) (*reasonNote, error) {
 	if !errors.As(err, &r) {
 		return nil, err
 	}
+	return v.mendable(r), nil
+}
+
+// mendable returns the words for a reason of this very request, with a way to sign in again where that helps.
+func (v *visit) mendable(r *deployer.Reason) *reasonNote {
 	note := v.reason(r)
 	if r.Code == deployer.AccessEnded {
 		note.SignIn, note.Token, note.Next = true, v.token, v.here()
 	}
-	return note, nil
+	return note
 }
 
 // here is the address of the page, to come back to.

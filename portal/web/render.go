@@ -37,14 +37,21 @@ func newPage[T any](name string) page[T] {
 	return page[T]{name}
 }
 
-// templates are all pages in all languages.
-type templates struct {
-	byLanguage map[string]map[string]*template.Template
+// document is what the layout gets: the frame, and the page's own part as it has been rendered.
+type document struct {
+	Frame   frame
+	Content template.HTML
 }
 
-// parseTemplates reads all templates: each page with the layout and the parts, once for each language.
+// templates are all pages in all languages. A language has one set: a copy of layout and parts for each page would take
+// 20 MB.
+type templates struct {
+	byLanguage map[string]*template.Template
+}
+
+// parseTemplates reads all templates, once for each language.
 func (w *Web) parseTemplates() (*templates, error) {
-	all := &templates{map[string]map[string]*template.Template{}}
+	all := &templates{map[string]*template.Template{}}
 	for _, lang := range locale.Languages {
 		set, err := w.parseLanguage(w.locale.In(lang))
 		if err != nil {
@@ -55,8 +62,9 @@ func (w *Web) parseTemplates() (*templates, error) {
 	return all, nil
 }
 
-func (w *Web) parseLanguage(l *locale.Localizer) (map[string]*template.Template, error) {
-	base, err := template.New("layout").Option("missingkey=error").Funcs(w.functions(l)).ParseFS(templateFiles, "templates/parts/*.html")
+// parseLanguage reads layout, parts and pages. The page NAME is the template "page NAME" of NAME.html.
+func (w *Web) parseLanguage(l *locale.Localizer) (*template.Template, error) {
+	set, err := template.New("").Option("missingkey=error").Funcs(w.functions(l)).ParseFS(templateFiles, "templates/parts/*.html", "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
@@ -64,28 +72,20 @@ func (w *Web) parseLanguage(l *locale.Localizer) (map[string]*template.Template,
 	if err != nil {
 		return nil, err
 	}
-	set := make(map[string]*template.Template, len(files))
 	for _, f := range files {
-		name := strings.TrimSuffix(path.Base(f), ".html")
-		if declared[name] == nil {
+		if declared[strings.TrimSuffix(path.Base(f), ".html")] == nil {
 			return nil, fmt.Errorf("template %s belongs to no page", f)
 		}
-		t, err := base.Clone()
-		if err == nil {
-			t, err = t.ParseFS(templateFiles, f)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("template %s: %w", f, err)
-		}
-		set[name] = t
 	}
 	for name := range declared {
-		if set[name] == nil {
+		if set.Lookup(pageTemplate(name)) == nil {
 			return nil, fmt.Errorf("page %s has no template", name)
 		}
 	}
 	return set, nil
 }
+
+func pageTemplate(name string) string { return "page " + name }
 
 // functions are what templates can call.
 func (w *Web) functions(l *locale.Localizer) template.FuncMap {
@@ -101,6 +101,7 @@ func (w *Web) functions(l *locale.Localizer) template.FuncMap {
 		"date":      func(t time.Time) string { return l.Date(local(t)) },
 		"shortdate": func(t time.Time) string { return l.ShortDate(local(t)) },
 		"time":      func(t time.Time) string { return l.Time(local(t)) },
+		"clock":     func(t time.Time) string { return local(t).Format(time.TimeOnly) },
 		"iso":       func(t time.Time) string { return local(t).Format(time.RFC3339) },
 		"zone":      func() string { return w.Location.String() },
 		"icon":      icon,
@@ -127,9 +128,14 @@ func (p page[T]) write(v *visit, status int, f frame, data T) error {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
-	t := v.web.templates.byLanguage[v.loc.Language()][p.name]
-	if err := t.ExecuteTemplate(b, "layout", view[T]{f, data}); err != nil {
+	set := v.web.templates.byLanguage[v.loc.Language()]
+	if err := set.ExecuteTemplate(b, pageTemplate(p.name), view[T]{f, data}); err != nil {
 		return fmt.Errorf("page %s: %w", p.name, err)
+	}
+	content := template.HTML(b.String()) // escaped by the template that made it
+	b.Reset()
+	if err := set.ExecuteTemplate(b, "layout", document{f, content}); err != nil {
+		return fmt.Errorf("layout of page %s: %w", p.name, err)
 	}
 	v.c.Set(fiber.HeaderContentType, "text/html; charset=utf-8")
 	v.c.Set(fiber.HeaderContentLanguage, v.loc.Language())

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"llmhub/deployer"
 	"llmhub/identity"
 	"llmhub/portal/web"
 	"llmhub/subscription"
@@ -40,7 +41,9 @@ func TestOtherTenantsThingsDoNotExist(t *testing.T) {
 	tenant, user := f.tenantOf("D1", "owner.one")
 	f.subscribe("D2", "owner.two")
 	stranger := f.signIn("D2", "owner.two")
-	ids := map[string]string{"id": sub, "subscription": sub, "key": key.ID, "tenant": tenant.ID, "user": user.ID, "session": "ses_x", "token": "tok_x"}
+	f.deployments.put(tenant.ID, "wl_1", func(l *deployer.Workload) { l.Target.Release, l.Revision = "theirs", 3 })
+	draft := strings.TrimPrefix(f.signIn("D1", "owner.one").beginAt("valkey"), "/deploy/")
+	ids := map[string]string{"workload": "wl_1", "draft": draft, "id": sub, "subscription": sub, "key": key.ID, "tenant": tenant.ID, "user": user.ID, "session": "ses_x", "token": "tok_x"}
 	tried := 0
 	for _, r := range f.web.RouteInfos() {
 		if !strings.Contains(r.Path, ":") || strings.HasPrefix(r.Path, "/catalog/") {
@@ -52,8 +55,11 @@ func TestOtherTenantsThingsDoNotExist(t *testing.T) {
 			t.Errorf("%s %s gives %d", r.Method, path, a.status)
 		}
 	}
-	if tried < 15 {
+	if tried < 35 {
 		t.Errorf("only %d routes with an ID were tried", tried)
+	}
+	if l, n := f.deployments.workloads["wl_1"], f.deployments.drafts[draft]; l.State != deployer.Ready || n.ID == "" || n.WorkloadMade != "" {
+		t.Errorf("a stranger has changed %+v or %+v", l, n)
 	}
 	k, err := f.options.Service.GetKey(t.Context(), identity.Administrator(), key.ID)
 	if err != nil || k.DeactivatedAt != nil {
@@ -72,7 +78,7 @@ func TestPagesAreForTheirAudience(t *testing.T) {
 	f := newFixture(t)
 	f.approve("D1", "owner.one")
 	nobody, customer, operator := f.browser(), f.signIn("D1", "owner.one"), f.operator()
-	ids := map[string]string{"id": "sub_x", "subscription": "sub_x", "key": "key_x", "tenant": "ten_x", "product": "llm-hub", "document": "eula", "user": "usr_x", "session": "s", "token": "t"}
+	ids := map[string]string{"workload": "wl_x", "draft": "drf_x", "id": "sub_x", "subscription": "sub_x", "key": "key_x", "tenant": "ten_x", "product": "llm-hub", "document": "eula", "user": "usr_x", "session": "s", "token": "t"}
 	for _, r := range f.web.RouteInfos() {
 		if r.For == "anyone" || r.For == "signed-in" && r.Method == http.MethodPost {
 			continue
@@ -100,7 +106,10 @@ func TestFormsOfOthersAreRefused(t *testing.T) {
 	sub := f.subscribe("D1", "owner.one")
 	victim, other := f.signIn("D1", "owner.one"), f.signIn("D1", "owner.two")
 	token, foreign := victim.token(), other.token()
-	ids := map[string]string{"id": sub, "product": "llm-hub", "key": "key_x", "subscription": sub, "tenant": "ten_x", "user": "usr_x", "session": "s", "token": "t"}
+	tenant, _ := f.tenantOf("D1", "owner.one")
+	f.deployments.put(tenant.ID, "wl_x", nil)
+	draft := strings.TrimPrefix(victim.beginAt("valkey"), "/deploy/")
+	ids := map[string]string{"workload": "wl_x", "draft": draft, "id": sub, "product": "llm-hub", "key": "key_x", "subscription": sub, "tenant": "ten_x", "user": "usr_x", "session": "s", "token": "t"}
 	tried := 0
 	for _, r := range f.web.RouteInfos() {
 		if r.Method != http.MethodPost || r.For == "operators" {
@@ -121,8 +130,11 @@ func TestFormsOfOthersAreRefused(t *testing.T) {
 			}
 		}
 	}
-	if tried < 8 {
+	if tried < 20 {
 		t.Errorf("only %d forms were tried", tried)
+	}
+	if l, n := f.deployments.workloads["wl_x"], f.deployments.drafts[draft]; l.State != deployer.Ready || n.ID == "" || len(f.deployments.drafts) != 1 {
+		t.Errorf("a form was taken: %+v, %+v", l, f.deployments.drafts)
 	}
 	keys, err := f.options.Service.KeysOf(t.Context(), identity.Administrator(), subscription.KeyFilter{SubscriptionID: sub})
 	if s, err2 := f.options.Service.GetSubscription(t.Context(), identity.Administrator(), sub); err != nil || err2 != nil || len(keys) != 0 || s.State != subscription.Active {

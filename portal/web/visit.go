@@ -18,11 +18,15 @@ import (
 const (
 	// maxFormBytes and maxFormFields bound a form.
 	maxFormBytes  = 64 << 10
-	maxFormFields = 200
+	maxFormFields = 250
 	// maxQueryBytes bounds a value of the query.
 	maxQueryBytes = 300
 	formTokenName = "form_token"
 )
+
+// formLimits bound the forms that may be larger: what a product is configured with can hold files of settings, and every
+// character of them may take three.
+var formLimits = map[string]int{configurationRoute: 768 << 10}
 
 // visit is one request for a page.
 type visit struct {
@@ -75,6 +79,9 @@ func (v *visit) readForm() error {
 	kind, _, _ := strings.Cut(v.c.Get(fiber.HeaderContentType), ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
 	limit, withFile := maxFormBytes, false
+	if l, own := formLimits[v.c.Route().Path]; own {
+		limit = l
+	}
 	if kind == fiber.MIMEMultipartForm && uploads[v.c.Route().Path] {
 		limit, withFile = MaxUploadBytes, true
 	}

@@ -65,22 +65,22 @@ var workloadTemplate = newPage[workloadPage]("workload")
 func (w *Web) workloadRoutes() []route {
 	return []route{
 		{fiber.MethodGet, "/workloads", customers, w.showWorkloads},
-		{fiber.MethodGet, "/workloads/:id", customers, w.showWorkload},
-		{fiber.MethodGet, "/workloads/:id/agreement", customers, w.showWorkloadAgreement},
-		{fiber.MethodPost, "/workloads/:id/upgrade", customers, w.upgradeWorkload},
-		{fiber.MethodPost, "/workloads/:id/continue", customers, w.continueWorkload},
-		{fiber.MethodGet, "/workloads/:id/rollback", customers, w.chooseRevision},
-		{fiber.MethodPost, "/workloads/:id/rollback", customers, w.rollbackWorkload},
-		{fiber.MethodGet, "/workloads/:id/uninstall", customers, w.confirmUninstall},
-		{fiber.MethodPost, "/workloads/:id/uninstall", customers, w.uninstallWorkload},
-		{fiber.MethodGet, "/workloads/:id/forget", customers, w.confirmForget},
-		{fiber.MethodPost, "/workloads/:id/forget", customers, w.forgetWorkload},
+		{fiber.MethodGet, "/workloads/:workload", customers, w.showWorkload},
+		{fiber.MethodGet, "/workloads/:workload/agreement", customers, w.showWorkloadAgreement},
+		{fiber.MethodPost, "/workloads/:workload/upgrade", customers, w.upgradeWorkload},
+		{fiber.MethodPost, "/workloads/:workload/continue", customers, w.continueWorkload},
+		{fiber.MethodGet, "/workloads/:workload/rollback", customers, w.chooseRevision},
+		{fiber.MethodPost, "/workloads/:workload/rollback", customers, w.rollbackWorkload},
+		{fiber.MethodGet, "/workloads/:workload/uninstall", customers, w.confirmUninstall},
+		{fiber.MethodPost, "/workloads/:workload/uninstall", customers, w.uninstallWorkload},
+		{fiber.MethodGet, "/workloads/:workload/forget", customers, w.confirmForget},
+		{fiber.MethodPost, "/workloads/:workload/forget", customers, w.forgetWorkload},
 	}
 }
 
 // workload returns the workload in the path.
 func (w *Web) workload(v *visit) (deployer.Workload, error) {
-	return w.Deployments.Workload(v.ctx, v.Actor, v.param("id"))
+	return w.Deployments.Workload(v.ctx, v.Actor, v.param("workload"))
 }
 
 func (w *Web) showWorkload(v *visit) error { return w.answerWorkload(v, fiber.StatusOK, nil) }
@@ -93,7 +93,7 @@ func (w *Web) answerWorkload(v *visit, status int, problem *reasonNote) error {
 	}
 	p := w.workloadPage(v, l)
 	if problem != nil {
-		p.Waiting = problem
+		p.Waiting, p.Continue = problem, ""
 	}
 	if !l.State.Pending() && l.State != deployer.Removed {
 		if p.Live, err = w.live(v, l); err != nil {

@@ -31,7 +31,9 @@ type uninstallPage struct {
 	Forget     bool
 	ForgetHref string
 	// Pending says that an operation is under way, which is ended.
-	Pending  bool
+	Pending bool
+	// Licence is the Secret with the licence; empty if there is none.
+	Licence  string
 	Typed    field
 	Problems []link
 	Problem  *reasonNote
@@ -60,7 +62,7 @@ func (w *Web) changeableWorkload(v *visit) (l deployer.Workload, ok bool, err er
 }
 
 func (w *Web) upgradeWorkload(v *visit) error {
-	d, err := w.Deployments.NewUpgrade(v.ctx, v.Actor, v.param("id"))
+	d, err := w.Deployments.NewUpgrade(v.ctx, v.Actor, v.param("workload"))
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (w *Web) continueWorkload(v *visit) error {
 	if err != nil {
 		return err
 	}
-	l, err := w.Deployments.Continue(v.ctx, v.Actor, cred, v.param("id"))
+	l, err := w.Deployments.Continue(v.ctx, v.Actor, cred, v.param("workload"))
 	if err == nil {
 		return v.redirect(workloadPath(l.ID) + "?done=workload-continued")
 	}
@@ -80,7 +82,7 @@ func (w *Web) continueWorkload(v *visit) error {
 	if err != nil {
 		return err
 	}
-	note.Next = workloadPath(v.param("id"))
+	note.Next = workloadPath(v.param("workload"))
 	return w.answerWorkload(v, fiber.StatusConflict, note)
 }
 
@@ -171,7 +173,7 @@ func (w *Web) answerRemoval(v *visit, status int, l deployer.Workload, forget bo
 	path, title := workloadPath(l.ID), v.t("uninstall.title")
 	p := uninstallPage{
 		Action: path + "/uninstall", Back: path, Product: l.ProductName, Cluster: l.Target.ClusterName, Namespace: l.Target.Namespace,
-		Release: l.Target.Release, Forget: forget, Pending: l.State.Pending(), Problem: problem,
+		Release: l.Target.Release, Forget: forget, Pending: l.State.Pending(), Licence: l.LicenceSecret, Problem: problem,
 		Typed: field{Name: "typed", Label: v.t("uninstall.typed", "Release", l.Target.Release), Type: "text", Value: v.form.Get("typed"), Required: true, Autocomplete: "off", MaxLength: 100},
 	}
 	if forget {
@@ -186,10 +188,13 @@ func (w *Web) answerRemoval(v *visit, status int, l deployer.Workload, forget bo
 			p.Objects = live.Resources
 		}
 	}
-	for _, text := range faults {
-		p.Typed.Error = text // there is one value to be wrong
-	}
+	p.Typed.Error = faults["typed"]
 	p.Problems = summary(nil, p.Typed)
+	for name, text := range faults {
+		if name != "typed" {
+			p.Problems = append(p.Problems, link{"", sentence(text)})
+		}
+	}
 	return uninstallTemplate.render(v, status, frame{
 		Title: title, Current: "/workloads", Narrow: true,
 		Crumbs: []link{{"/workloads", v.t("workloads.title")}, {path, l.ProductName}, {"", title}},

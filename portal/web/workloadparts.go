@@ -13,7 +13,9 @@ import (
 type progressView struct {
 	Heading string
 	// Running says that it is under way, so that the page asks again.
-	Running           bool
+	Running bool
+	// Alone says that it goes on by itself.
+	Alone             bool
 	Steps             []progressStep
 	ReadyPods, Wanted int
 	Event, Announce   string
@@ -31,10 +33,10 @@ func (v *visit) progress(l deployer.Workload) *progressView {
 	switch {
 	case l.State.Pending() && l.Operation == nil:
 		state := v.t("workload.state." + string(l.State))
-		return &progressView{Heading: state, Running: true, Announce: state}
+		return &progressView{Heading: state, Running: true, Alone: l.Reason == nil, Announce: state}
 	case l.State.Pending():
 		p := v.operationProgress(l, *l.Operation)
-		p.Running = true
+		p.Running, p.Alone = true, l.Reason == nil
 		p.Steps = append(p.Steps, v.stepsToCome(l, *l.Operation)...)
 		return p
 	case l.State == deployer.Failed && len(l.History) > 0:
@@ -99,7 +101,10 @@ func (v *visit) operationRows(list []deployer.Operation) []operationRow {
 	for i, o := range list {
 		rows[i] = operationRow{
 			Kind: v.t("job." + string(o.Kind)), By: o.ByName, Version: o.ProductVersion, At: o.RequestedAt, Ended: o.EndedAt,
-			Revision: o.Revision, Reason: v.reason(o.Reason),
+			Revision: o.Made, Reason: v.reason(o.Reason),
+		}
+		if o.Kind == deployer.JobRollback {
+			rows[i].Kind += ", " + v.t("workload.revision", "Revision", o.Revision)
 		}
 	}
 	return rows

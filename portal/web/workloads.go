@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -12,6 +13,9 @@ import (
 
 // workloadsPerPage is how many workloads a page shows.
 const workloadsPerPage = 10
+
+// maxSearchBytes bounds what workloads are searched for.
+const maxSearchBytes = 200
 
 // workloadsPage is the list of a tenant's workloads, with what the visitor has begun to deploy.
 type workloadsPage struct {
@@ -51,6 +55,9 @@ func (w *Web) showWorkloads(v *visit) error {
 		state = ""
 	}
 	search := v.query("q")
+	if len(search) > maxSearchBytes {
+		search = strings.ToValidUTF8(search[:maxSearchBytes], "")
+	}
 	list, err := w.Deployments.Workloads(v.ctx, v.Actor, deployer.WorkloadQuery{
 		TenantID: v.Tenant.ID, State: state, Search: search, Page: v.pageNumber(), PerPage: workloadsPerPage,
 	})

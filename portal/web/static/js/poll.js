@@ -45,6 +45,8 @@ function show(page, wire) {
     for (const link of running ? to.querySelectorAll('[data-without-script]') : []) link.setAttribute('hidden', '');
     from.replaceWith(document.adoptNode(to));
     wire(to);
+    // What has just been begun has ended.
+    if (!running) document.querySelector('main > [role="status"]')?.remove();
     if (focused?.id) document.getElementById(focused.id)?.focus();
   }
   return running;

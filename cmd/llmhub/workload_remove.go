@@ -29,7 +29,7 @@ release has to be typed, or given with --confirm. An operation that is under way
 
 --forget only forgets the workload, where its cluster cannot be reached any more: nothing is removed there.`,
 		Example: `  llmhub workload uninstall WORKLOAD
-  llmhub workload uninstall WORKLOAD --confirm nginx-1 --wait`,
+  llmhub workload uninstall WORKLOAD --confirm valkey-1 --wait`,
 		Args: oneID,
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "name of the workload's release, to be sure that it is the right one")

@@ -94,17 +94,9 @@ func (f *consentFlags) accepted(ctx context.Context, env *environment, c *client
 		return consents, err
 	}
 	return nil, &hintedError{
-		usagef("%s of %s not accepted yet", are(len(missing), "document"), clean(productID)),
+		usagef("%s: %s still to be accepted", clean(productID), plural(len(missing), "document")),
 		fmt.Sprintf("read each with llmhub workload documents %s DOCUMENT, then give --accept DOCUMENT=DIGEST, or --accept-all", clean(productID)),
 	}
-}
-
-// are returns a count of a noun with its verb.
-func are(n int, noun string) string {
-	if n == 1 {
-		return plural(n, noun) + " is"
-	}
-	return plural(n, noun) + " are"
 }
 
 // given returns the digests by document of --accept.
@@ -129,8 +121,8 @@ func newWorkloadDocuments(api *apiFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "documents PRODUCT [DOCUMENT]",
 		Short: "List the documents that come with a product, or print one",
-		Example: `  llmhub workload documents nginx
-  llmhub workload documents nginx eula --lang de`,
+		Example: `  llmhub workload documents valkey
+  llmhub workload documents valkey eula --lang de`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 || args[0] == "" {
 				return usagef("%s needs a PRODUCT, and perhaps a DOCUMENT", cmd.CommandPath())

@@ -123,7 +123,7 @@ func newWorkloadForm(api *apiFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "form PRODUCT",
 		Short:   "List the values and secrets that a product can be deployed with",
-		Example: "  llmhub workload form nginx",
+		Example: "  llmhub workload form valkey",
 		Args:    oneProduct,
 	}
 	return api.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {

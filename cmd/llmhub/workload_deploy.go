@@ -44,10 +44,10 @@ func newWorkloadDeploy(api *apiFlags) *cobra.Command {
 		Use:   "deploy PRODUCT --project ID --cluster ID --namespace NAME",
 		Short: "Deploy a product to a cluster and print the workload's ID",
 		Long:  deployHelp,
-		Example: `  llmhub workload deploy nginx --project configured --cluster lab --namespace web --new-namespace --dry-run
-  llmhub workload deploy nginx --project PROJECT --cluster CLUSTER --namespace web --set replicas=2 \
-      --secret auth.password=env:PASSWORD --accept eula=sha256:… --accept terms=sha256:… --wait
-  llmhub workload deploy nginx --project PROJECT --cluster CLUSTER --namespace web --values values.yaml --accept-all`,
+		Example: `  llmhub workload deploy valkey --project configured --cluster lab --namespace cache --new-namespace --dry-run
+  llmhub workload deploy valkey --project PROJECT --cluster CLUSTER --namespace cache --set persistence.size=4Gi \
+      --secret auth.password=env:PASSWORD --accept eula=sha256:… --accept marketplace-terms=sha256:… --wait
+  llmhub workload deploy valkey --project PROJECT --cluster CLUSTER --namespace cache --values values.yaml --accept-all`,
 		Args: oneProduct,
 	}
 	cmd.Flags().StringVar(&project, "project", "", "ID of the project; \"configured\" for clusters that the operator has configured")
@@ -82,7 +82,7 @@ func newWorkloadUpgrade(api *apiFlags) *cobra.Command {
 		Long: `Upgrade a workload to the product's current version, with the values that it has and those that
 are given. --dry-run shows what changes. The product's documents are accepted as with "workload deploy".`,
 		Example: `  llmhub workload upgrade WORKLOAD --dry-run
-  llmhub workload upgrade WORKLOAD --set replicas=3 --unset resources.limits.cpu --accept-all --wait`,
+  llmhub workload upgrade WORKLOAD --set persistence.size=8Gi --unset maxMemory --accept-all --wait`,
 		Args: oneID,
 	}
 	f.add(cmd)
