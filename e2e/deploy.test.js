@@ -201,7 +201,7 @@ function deployments() {
     await w.state('ready').waitFor();
     assert.deepEqual(await revisions(), [['superseded', 'inspector'], ['superseded', 'second'], ['deployed', 'inspector']]);
     const done = await page.getByRole('region', { name: 'History' }).getByRole('rowheader').allInnerTexts();
-    assert.deepEqual(done, ['Roll back', 'Upgrade', 'Deployment']);
+    assert.deepEqual(done.map((text) => text.split(',')[0]), ['Roll back', 'Upgrade', 'Deployment']);
 
     await hand.press(main.getByRole('link', { name: 'Uninstall' }));
     const typed = page.getByLabel(`Type the release name ${release}`);
@@ -279,7 +279,8 @@ function deployments() {
     const { page } = visitor;
     const { w, namespace, path } = await halfDeployed(visitor, hand);
     const progress = page.getByRole('region', { name: 'Deployment' });
-    await progress.getByText(/exceeded quota/).waitFor();
+    await progress.getByText(/exceeded quota/).first().waitFor();
+    await progress.getByText('The quota of the namespace is used up.').waitFor();
     await visitor.goto('/workloads?state=pending');
     await hand.press(page.getByRole('row').filter({ hasText: namespace }).getByRole('link', { name: 'Web Page', exact: true }));
     assert.equal(new URL(page.url()).pathname, path);
