@@ -34,8 +34,9 @@ function deployments() {
    * @param {string} name @param {{ script?: boolean, keyboard?: boolean }} how
    * @param {(customer: { visitor: Visitor, hand: import('./lib/hands.js').Hand, secret: (text: string) => string }) => Promise<unknown>} deploys
    */
-  const journey = (name, { script = true, keyboard = false }, deploys) => test(name, async () => {
+  const journey = (name, { script = true, keyboard = false }, deploys) => test(name, async (t) => {
     const wire = await Wire.open();
+    t.after(() => wire.close());
     const visitor = await Visitor.open(browser, demo.url, { script, proxy: wire.url });
     const hand = keyboard ? new Keyboard(visitor.page) : new Mouse();
     /** @type {string[]} */
@@ -43,7 +44,6 @@ function deployments() {
     await signIn(visitor, demo.customer('jana.weber'), hand);
     await deploys({ visitor, hand, secret: (text) => { secrets.push(text); return text; } });
     await visitor.leave();
-    wire.close();
     for (const text of secrets) {
       const found = wire.answersWith(text);
       assert.ok(found.of > 10, `${found.of} answers were looked into`);
