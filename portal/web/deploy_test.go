@@ -357,7 +357,7 @@ func TestMarkupOfClustersIsShownAsTyped(t *testing.T) {
 		{Path: "area", Kind: form.TextArea, ChartDefault: markup},
 	}}
 	d.review = deployer.Review{
-		YAML: markup, Checks: []deployer.Check{{Name: deployer.CheckAccepted, State: deployer.CheckWarned, Reasons: []deployer.Reason{*reason}}},
+		YAML: markup, Checks: []deployer.Check{{Name: deployer.CheckDryRun, State: deployer.CheckWarned, Reasons: []deployer.Reason{*reason}}},
 		Inventory: deployer.Inventory{Objects: []deployer.Object{object}, Claims: []deployer.Claim{{Name: markup, Count: 1, Class: markup}}, Balancers: []deployer.BalancerService{{Name: markup}}, Images: []string{markup}},
 		Diff:      []deployer.Difference{{Object: object, Change: "changed"}},
 	}
