@@ -279,8 +279,9 @@ function deployments() {
     const { page } = visitor;
     const { w, namespace, path } = await halfDeployed(visitor, hand);
     const progress = page.getByRole('region', { name: 'Deployment' });
-    await progress.getByText(/exceeded quota/).first().waitFor();
     await progress.getByText('The quota of the namespace is used up.').waitFor();
+    await hand.press(progress.getByText("The cluster's own words"));
+    await progress.locator('details code').filter({ hasText: 'exceeded quota' }).waitFor();
     await visitor.goto('/workloads?state=pending');
     await hand.press(page.getByRole('row').filter({ hasText: namespace }).getByRole('link', { name: 'Web Page', exact: true }));
     assert.equal(new URL(page.url()).pathname, path);
