@@ -3,6 +3,7 @@
 #
 #   E2E_SHOTS   folder for the screenshots of all pages; default a temporary one that is removed
 #   CHROMIUM    the browser; default /usr/bin/chromium
+#   LLMHUB_TEST_KUBECONFIG   the control plane that is deployed to, set by testcluster/with.sh; without it those tests are skipped, in CI they fail
 set -euo pipefail
 cd "$(dirname "$0")"
 

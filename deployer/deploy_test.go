@@ -385,6 +385,38 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestSecretsLeftToTheChart clears a secret in an upgrade: it is neither kept nor asked for, unless the product needs it.
+func TestSecretsLeftToTheChart(t *testing.T) {
+	f := newFixture(t)
+	w := f.deploying(f.prepared("cache"))
+	f.settle(w.ID, 1)
+	d, err := f.NewUpgrade(t.Context(), f.jo, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err = f.ClearSecrets(t.Context(), f.jo, d.ID, []string{"auth.password", "auth.password"}); err != nil || len(d.ClearedPaths) != 1 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	_, err = f.SetInput(t.Context(), f.jo, d.ID, form.Input{"size": {"2Gi"}}, nil)
+	isFault(t, err, fault.Invalid, "auth.password")
+	// What is entered holds.
+	if _, err := f.SetInput(t.Context(), f.jo, d.ID, entered(), nil); err != nil {
+		t.Error(err)
+	}
+	f.edit(cacheFile, "required: true, confidential: true", "confidential: true")
+	if _, err := f.SetInput(t.Context(), f.jo, d.ID, form.Input{"size": {"2Gi"}}, []string{"auth.password"}); err != nil {
+		t.Fatal(err)
+	}
+	f.releases.set(func(r *fakeReleases) { r.manifests = []byte("kind: Pod\nmetadata: {name: a}\n") })
+	if r := f.reviewed(d); r.Blocked || strings.Contains(r.YAML, "password") {
+		t.Errorf("%+v", r)
+	}
+	f.deploying(d)
+	if got, c := f.stored(w.ID); len(got.Operation.SecretPaths) != 0 || len(c.Secrets) != 0 {
+		t.Errorf("%+v, %+v", got.Operation, c)
+	}
+}
+
 func TestUpgradesThatCannotBe(t *testing.T) {
 	f := newFixture(t)
 	w := f.deploying(f.prepared("cache"))

@@ -33,6 +33,8 @@ type Draft struct {
 	// SecretPaths are the fields for which a secret has been entered. Sealed holds them and the licence.
 	SecretPaths []string `json:"secret_paths,omitempty"`
 	Sealed      []byte   `json:"sealed,omitempty"`
+	// ClearedPaths are the secrets that the workload has and an upgrade leaves to the chart.
+	ClearedPaths []string `json:"cleared_paths,omitempty"`
 	// LicenceName is the file's name, or "text"; LicenceBytes its size; LicenceLater says that it is entered after the deployment.
 	LicenceName  string    `json:"licence_name,omitempty"`
 	LicenceBytes int       `json:"licence_bytes,omitempty"`
@@ -75,7 +77,7 @@ const (
 	CheckValues       CheckName = "values"
 	CheckScope        CheckName = "scope"
 	CheckRights       CheckName = "rights"
-	CheckAccepted     CheckName = "accepted"
+	CheckDryRun       CheckName = "dry-run"
 	CheckStorageClass CheckName = "storage-class"
 	CheckResources    CheckName = "resources"
 	CheckQuota        CheckName = "quota"

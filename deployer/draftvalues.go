@@ -90,6 +90,17 @@ func (s *Service) SetInput(ctx context.Context, by identity.Actor, id string, in
 	return d, err
 }
 
+// ClearSecrets leaves secrets that the workload of an upgrade has to the chart, in place of keeping them. What SetInput enters
+// holds all the same, and says whether the product can do without the others.
+func (s *Service) ClearSecrets(ctx context.Context, by identity.Actor, id string, paths []string) (Draft, error) {
+	return s.changeDraft(ctx, by, id, func(d *Draft) error {
+		if d.WorkloadID != "" {
+			d.ClearedPaths = slices.Compact(slices.Sorted(slices.Values(paths)))
+		}
+		return nil
+	})
+}
+
 func checkSize(in form.Input) error {
 	text, err := json.Marshal(in)
 	if err != nil {
@@ -149,7 +160,8 @@ func (s *Service) values(ctx context.Context, d Draft, f *form.Form) (form.Value
 	return s.keptOnly(ctx, d, f, v)
 }
 
-// keptOnly leaves of the secrets that an upgrade keeps those that the workload has: a new field has none to keep.
+// keptOnly leaves of the secrets that an upgrade keeps those that the workload has and that are not cleared: a new field has
+// none to keep.
 func (s *Service) keptOnly(ctx context.Context, d Draft, f *form.Form, v form.Values) (form.Values, error) {
 	w, err := s.getWorkload(ctx, d.WorkloadID)
 	if err != nil {
@@ -157,7 +169,7 @@ func (s *Service) keptOnly(ctx context.Context, d Draft, f *form.Form, v form.Va
 	}
 	var faults []error
 	v.Kept = slices.DeleteFunc(slices.Clone(v.Kept), func(path string) bool {
-		if slices.Contains(w.Value.SecretPaths, path) {
+		if slices.Contains(w.Value.SecretPaths, path) && !slices.Contains(d.ClearedPaths, path) {
 			return false
 		}
 		if slices.ContainsFunc(f.Fields, func(field form.Field) bool { return field.Path == path && field.Required }) {

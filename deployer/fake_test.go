@@ -280,6 +280,9 @@ func (s *fakeSource) Clusters(_ context.Context, p identity.Project, token secre
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens = append(s.tokens, token.Reveal())
+	if p.Name == "" {
+		return nil, s.err // as CCE: without the name, which tells the region, nobody can be asked
+	}
 	return slices.Clone(s.clusters[p.ID]), s.err
 }
 
@@ -290,7 +293,7 @@ func (s *fakeSource) Access(_ context.Context, p identity.Project, clusterID str
 	if s.err != nil {
 		return Access{}, s.err
 	}
-	if !slices.ContainsFunc(s.clusters[p.ID], func(c ClusterInfo) bool { return c.ID == clusterID && c.Available }) {
+	if p.Name == "" || !slices.ContainsFunc(s.clusters[p.ID], func(c ClusterInfo) bool { return c.ID == clusterID && c.Available }) {
 		return Access{}, &Reason{Code: ClusterGone}
 	}
 	return Access{Server: "https://" + clusterID, Token: token}, nil

@@ -273,6 +273,8 @@ type helm struct {
 	*fakeReleases
 	// takes is how long everything takes until it is ready, at least a second; fails is what the wait ends with.
 	takes time.Duration
+	// stops is how long it takes to end when it is cancelled.
+	stops time.Duration
 	fails error
 	// around is told when work on a release begins and ends, if it is set.
 	around func(release string, n int)
@@ -334,6 +336,7 @@ func (h *helm) run(ctx context.Context, job Job, tell func(Stage), point func(st
 // until waits until everything is ready.
 func (h *helm) until(ctx context.Context) error {
 	if !pause(ctx, max(h.takes, time.Second)) {
+		time.Sleep(h.stops)
 		return ctx.Err()
 	}
 	return h.fails

@@ -12,12 +12,13 @@ import (
 )
 
 const (
-	// leaseTime is how long a lease holds without being renewed, leaseRenewal how often it is. Clocks of processes that share a
-	// store may differ by less than leaseMargin, by which the holder stops before anybody else may begin; Helm, which
-	// has some seconds to come to an end, must be through within it, too.
-	leaseTime    = 30 * time.Second
+	// leaseTime is how long a lease holds without being renewed, leaseRenewal how often it is. The operation is cancelled
+	// leaseMargin before anybody else may begin: Helm has time to stop, and clocks of processes that share a store may differ by
+	// less than maxSkew.
+	leaseTime    = 40 * time.Second
 	leaseRenewal = 10 * time.Second
-	leaseMargin  = 10 * time.Second
+	leaseMargin  = StopTime + maxSkew
+	maxSkew      = 5 * time.Second
 	// writeGap is at least between two writes of an operation's progress.
 	writeGap = time.Second
 	// endTime bounds the writes by which an operation ends or is let go of.

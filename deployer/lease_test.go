@@ -114,6 +114,26 @@ func TestLeaseNotRenewed(t *testing.T) {
 	})
 }
 
+// TestSlowToStop shows that even Helm that takes all its time to end has ended before another process begins.
+func TestSlowToStop(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.helm.takes, l.helm.stops = 2*time.Minute, StopTime
+		id := l.install()
+		d := &sick{Documents: l.store}
+		l.startAs(d)
+		l.passes(5 * time.Second)
+		d.fails(store.ErrNoSpace)
+		second := l.start()
+		l.passes(leaseTime + 3*time.Second)
+		if w := l.raw(id); l.helm.working.Load() != 1 || w.Lease.Holder != second.worker.holder {
+			t.Fatalf("nobody has taken it over: %+v", w.Lease)
+		}
+		if most := l.helm.most.Load(); most != 1 {
+			t.Errorf("%d worked at once", most)
+		}
+	})
+}
+
 // TestShortTrouble shows that a store which does not take writes for a while costs nothing.
 func TestShortTrouble(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {

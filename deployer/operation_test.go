@@ -288,6 +288,8 @@ func TestForget(t *testing.T) {
 		"gone":         {func(l *lab) { l.source.clusters["eu"] = nil }, ""},
 		"access ended": {func(l *lab) { l.cluster.fail["Facts"] = &Reason{Code: AccessEnded} }, AccessEnded},
 		"denied":       {func(l *lab) { l.cluster.fail["Facts"] = &Reason{Code: AccessDenied} }, AccessDenied},
+		// Of the cluster that says nothing.
+		"no identity service": {func(l *lab) { l.directory.set(func(d *fakeDirectory) { d.err = identity.ErrUnavailable }) }, Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, func(t *testing.T, l *lab) {

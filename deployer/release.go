@@ -15,14 +15,17 @@ type Releases interface {
 	Fetch(ctx context.Context, ref catalog.ChartRef) (Chart, error)
 	// Render returns the manifests that a chart gives, hooks included, without a cluster.
 	Render(ctx context.Context, in RenderInput) ([]byte, error)
-	// Run does one operation to its end. tell is called as it goes on, by one goroutine. When ctx ends, it ends soon, and the
-	// release is left as failed. The outcome is to be read from the cluster by Get.
+	// Run does one operation to its end. tell is called as it goes on, by one goroutine. When ctx ends, it ends within StopTime, and
+	// the release is left as failed. The outcome is to be read from the cluster by Get.
 	Run(ctx context.Context, job Job, tell func(Stage)) error
 	// Get returns what the cluster holds of a release, and whether it holds anything.
 	Get(ctx context.Context, a Access, namespace, release string) (Release, bool, error)
 	// History returns the revisions that the cluster holds, newest first, without their Manifests.
 	History(ctx context.Context, a Access, namespace, release string) ([]Release, error)
 }
+
+// StopTime is how long Releases.Run may still work on a cluster when its context has ended.
+const StopTime = 10 * time.Second
 
 // Chart is a chart with its files.
 type Chart struct {

@@ -106,8 +106,8 @@ func (t *task) decide(at situation) action {
 			return doRepair
 		}
 		return doFail
-	case !at.found && t.op.Kind != JobInstall:
-		return doFail
+	case t.op.Kind != JobInstall && (!at.found || at.owner == foreign):
+		return doFail // the workload's is gone, and another one is not its to change
 	case t.runs == 0 || t.again(at):
 		return repairIf(at.owner == earlier && at.release.Status.Pending())
 	}

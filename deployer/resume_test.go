@@ -147,14 +147,22 @@ func TestResume(t *testing.T) {
 			return []Release{{Revision: 2, Status: StatusDeployed}, {Revision: 1, Status: StatusSuperseded, Operation: mine}}
 		}, false, Ready, "", nil},
 		"installed by somebody": {JobInstall, func(string) []Release { return []Release{{Revision: 1, Status: StatusDeployed}} }, false, Failed, ReleaseExists, []string{"install"}},
-		"upgrade, not begun":    {JobUpgrade, func(string) []Release { return []Release{{Revision: 1, Status: StatusDeployed, Operation: other}} }, false, Ready, "", []string{"upgrade"}},
-		"upgrade, pending":      {JobUpgrade, one(2, StatusPendingUpgrade), false, Ready, "", []string{"upgrade repair"}},
+		"upgrade, not begun": {JobUpgrade, func(string) []Release {
+			return []Release{{Revision: 1, Status: StatusDeployed, Operation: "op_former"}}
+		}, false, Ready, "", []string{"upgrade"}},
+		"upgrade, somebody else's": {JobUpgrade, func(string) []Release {
+			return []Release{{Revision: 1, Status: StatusDeployed, Operation: other, ChartName: "other"}}
+		}, false, Failed, ReleaseGone, nil},
+		"rollback, somebody else's": {JobRollback, func(string) []Release {
+			return []Release{{Revision: 2, Status: StatusDeployed, ChartName: "other"}, {Revision: 1, ChartName: "other"}}
+		}, false, Failed, ReleaseGone, nil},
+		"upgrade, pending": {JobUpgrade, one(2, StatusPendingUpgrade), false, Ready, "", []string{"upgrade repair"}},
 		"upgrade, the last one was never ended": {JobUpgrade, func(string) []Release {
 			return []Release{{Revision: 1, Status: StatusPendingInstall, Operation: "op_former"}}
 		}, false, Ready, "", []string{"upgrade repair"}},
-		"upgrade, somebody is at it": {JobUpgrade, func(string) []Release {
+		"upgrade, somebody else is at it": {JobUpgrade, func(string) []Release {
 			return []Release{{Revision: 1, Status: StatusPendingUpgrade, Operation: other}}
-		}, false, Failed, Rejected, []string{"upgrade"}},
+		}, false, Failed, ReleaseGone, nil},
 		"upgrade, removed by hand": {JobUpgrade, func(string) []Release { return nil }, false, Failed, ReleaseGone, nil},
 		"rollback, deployed":       {JobRollback, one(3, StatusDeployed), false, Ready, "", nil},
 		"rollback, pending":        {JobRollback, one(3, StatusPendingRollback), false, Ready, "", []string{"rollback repair"}},

@@ -64,9 +64,9 @@ func TestReviewOfWhatIsGood(t *testing.T) {
 // What a finding is about decides which check it belongs to.
 func TestFindings(t *testing.T) {
 	for code, name := range map[ReasonCode]CheckName{
-		ClusterScoped: CheckScope, HostAccess: CheckScope, OtherNamespace: CheckScope, AccessDenied: CheckRights, Rejected: CheckAccepted,
+		ClusterScoped: CheckScope, HostAccess: CheckScope, OtherNamespace: CheckScope, AccessDenied: CheckRights, Rejected: CheckDryRun,
 		ReleaseExists: CheckRelease, StorageClassMissing: CheckStorageClass, Resources: CheckResources, Quota: CheckQuota,
-		NamespaceGone: CheckNamespace, Unschedulable: CheckAccepted, Internal: CheckAccepted,
+		NamespaceGone: CheckNamespace, Unschedulable: CheckDryRun, Internal: CheckDryRun,
 	} {
 		f := newFixture(t)
 		d := f.prepared("cache")
@@ -93,7 +93,7 @@ func TestFindings(t *testing.T) {
 // Each thing that can fail is told by its check; what depends on it is skipped, and what does not is looked at.
 func TestReviewOfWhatIsBad(t *testing.T) {
 	denied := &Reason{Code: AccessDenied}
-	skipped := []CheckName{CheckScope, CheckRights, CheckAccepted, CheckStorageClass, CheckResources, CheckQuota}
+	skipped := []CheckName{CheckScope, CheckRights, CheckDryRun, CheckStorageClass, CheckResources, CheckQuota}
 	for name, c := range map[string]struct {
 		change func(*fixture)
 		check  CheckName
@@ -118,7 +118,7 @@ func TestReviewOfWhatIsBad(t *testing.T) {
 		"release":            {func(f *fixture) { f.taken() }, CheckRelease, ReleaseExists, []CheckName{""}},
 		"schema":             {func(f *fixture) { f.releases.fail["Render"] = &Reason{Code: ValuesInvalid} }, CheckValues, ValuesInvalid, nil},
 		"endless":            {func(f *fixture) { f.releases.fail["Render"] = &Reason{Code: RenderLimit} }, CheckValues, RenderLimit, nil},
-		"dry run":            {func(f *fixture) { f.cluster.fail["Inspect"] = &Reason{Code: Rejected} }, CheckAccepted, Rejected, nil},
+		"dry run":            {func(f *fixture) { f.cluster.fail["Inspect"] = &Reason{Code: Rejected} }, CheckDryRun, Rejected, nil},
 	} {
 		f := newFixture(t)
 		d := f.prepared("cache")

@@ -11,7 +11,7 @@ import (
 
 // checkNames are all checks, in the order in which they are shown.
 var checkNames = []CheckName{
-	CheckReachable, CheckVersion, CheckChart, CheckNamespace, CheckRelease, CheckValues, CheckScope, CheckRights, CheckAccepted,
+	CheckReachable, CheckVersion, CheckChart, CheckNamespace, CheckRelease, CheckValues, CheckScope, CheckRights, CheckDryRun,
 	CheckStorageClass, CheckResources, CheckQuota,
 }
 
@@ -88,7 +88,7 @@ func checkOf(r Reason, other CheckName) CheckName {
 	case AccessDenied:
 		return CheckRights
 	case Rejected:
-		return CheckAccepted
+		return CheckDryRun
 	case StorageClassMissing:
 		return CheckStorageClass
 	case Resources:

@@ -95,10 +95,10 @@ func (v *reviewer) inspect(ctx context.Context) error {
 		Secrets: slices.Collect(maps.Values(v.values.Secrets)),
 	})
 	if err != nil {
-		return v.blame(ctx, CheckAccepted, err)
+		return v.blame(ctx, CheckDryRun, err)
 	}
 	v.inventory = inventory
-	for _, name := range []CheckName{CheckScope, CheckRights, CheckAccepted, CheckStorageClass, CheckQuota} {
+	for _, name := range []CheckName{CheckScope, CheckRights, CheckDryRun, CheckStorageClass, CheckQuota} {
 		v.note(name, CheckPassed)
 	}
 	if v.facts.FreeMilliCPU >= 0 && v.facts.FreeMemoryMiB >= 0 {
@@ -108,12 +108,12 @@ func (v *reviewer) inspect(ctx context.Context) error {
 		why := v.scrubbed(f.Reason)
 		switch {
 		case f.Fails:
-			v.note(checkOf(why, CheckAccepted), CheckFailed, why)
+			v.note(checkOf(why, CheckDryRun), CheckFailed, why)
 		case why.Code == AccessDenied:
 			// It is what there is to see that the user may not read: how much is free.
 			v.note(CheckResources, CheckSkipped, why)
 		default:
-			v.note(checkOf(why, CheckAccepted), CheckWarned, why)
+			v.note(checkOf(why, CheckDryRun), CheckWarned, why)
 		}
 	}
 	return nil

@@ -62,11 +62,11 @@ func (s *Service) Clusters(ctx context.Context, by identity.Actor, cred Credenti
 			clusters = append(clusters, ClusterInfo{ID: c.Name, Name: c.Name, Available: true})
 		}
 	} else {
-		token, err := s.projectToken(ctx, by.TenantID, cred, projectID)
+		project, token, err := s.project(ctx, by.TenantID, cred, projectID)
 		if err != nil {
 			return nil, err
 		}
-		if clusters, err = s.o.Source.Clusters(ctx, identity.Project{ID: projectID, Enabled: true}, token); err != nil {
+		if clusters, err = s.o.Source.Clusters(ctx, project, token); err != nil {
 			return nil, s.ended(cred.Token, projectID, err)
 		}
 	}
@@ -127,14 +127,23 @@ func (s *Service) openCluster(ctx context.Context, tenantID string, cred Credent
 	return a, c, err
 }
 
-// together does all at once, and returns the first error in their order.
+// together does all at once, and returns the first error in their order. A panic of one goes on in the caller, who alone can
+// keep it from ending the process.
 func together(all ...func() error) error {
-	errs := make([]error, len(all))
+	errs, panics := make([]error, len(all)), make([]any, len(all))
 	var wait sync.WaitGroup
 	for i, do := range all {
-		wait.Go(func() { errs[i] = do() })
+		wait.Go(func() {
+			defer func() { panics[i] = recover() }()
+			errs[i] = do()
+		})
 	}
 	wait.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 	for _, err := range errs {
 		if err != nil {
 			return err

@@ -102,7 +102,7 @@ func TestClusters(t *testing.T) {
 		t.Errorf("another tenant sees %v, %v", got, err)
 	}
 	_, err = f.Clusters(t.Context(), f.jo, f.cred, "unknown")
-	isReason(t, err, AccessEnded)
+	isReason(t, err, AccessDenied)
 	f.source.set(func(s *fakeSource) { s.err = &Reason{Code: Unreachable} })
 	_, err = f.Clusters(t.Context(), globex, cred, "eu")
 	isReason(t, err, Unreachable)
@@ -147,7 +147,7 @@ func TestTokensOfProjects(t *testing.T) {
 	_, err = f.Clusters(t.Context(), f.jo, second, "eu")
 	isReason(t, err, AccessEnded)
 	for i := range maxTokens + 10 {
-		f.tokens.put(second.Token, fmt.Sprint(i), second.Token, f.now().Add(time.Hour))
+		f.tokens.put(second.Token, projectToken{identity.Project{ID: fmt.Sprint(i)}, second.Token, f.now().Add(time.Hour)})
 		f.tokens.vouch(fmt.Sprint(i), second.Token)
 	}
 	if len(f.tokens.projects) != maxTokens || len(f.tokens.tenants) != maxTokens {
@@ -191,6 +191,7 @@ func TestCluster(t *testing.T) {
 func TestAccessByToken(t *testing.T) {
 	f := newFixture(t)
 	target := goal()
+	target.ProjectName = "eu-de"
 	a, err := f.accessBy(t.Context(), f.jo.TenantID, secret.New("of the project"), target)
 	if err != nil || a.Server != "https://c1" || f.source.tokens[0] != "of the project" || f.directory.rescopes != 0 {
 		t.Errorf("%+v, %v", a, err)
@@ -333,4 +334,16 @@ func TestPlaces(t *testing.T) {
 	if placeID("ten_a", named) != seen[0] || placeID("ten_b", goal()) == seen[0] {
 		t.Error("the place goes by something else than where it is")
 	}
+}
+
+// A panic of what is done at once reaches the caller, where it ends one request and not the process.
+func TestTogetherPanics(t *testing.T) {
+	done := false
+	defer func() {
+		if p := recover(); p != "broken" || !done {
+			t.Errorf("got %v, %v", p, done)
+		}
+	}()
+	err := together(func() error { panic("broken") }, func() error { done = true; return nil })
+	t.Errorf("got %v", err)
 }

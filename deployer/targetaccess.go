@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"llmhub/fault"
 	"llmhub/identity"
@@ -18,10 +19,11 @@ func (s *Service) access(ctx context.Context, tenantID string, cred Credential, 
 	if t.ProjectID == ConfiguredProject {
 		return s.configuredAccess(ctx, tenantID, t.ClusterID)
 	}
-	token, err := s.projectToken(ctx, tenantID, cred, t.ProjectID)
+	project, token, err := s.project(ctx, tenantID, cred, t.ProjectID)
 	if err != nil {
 		return Access{}, err
 	}
+	t.ProjectName = project.Name
 	a, err := s.accessBy(ctx, tenantID, token, t)
 	return a, s.ended(cred.Token, t.ProjectID, err)
 }
@@ -96,20 +98,29 @@ func (s *Service) vouch(ctx context.Context, tenantID string, cred Credential) e
 	return nil
 }
 
-// projectToken returns a token of a project, which may be one that has been exchanged before.
-func (s *Service) projectToken(ctx context.Context, tenantID string, cred Credential, projectID string) (secret.Text, error) {
+// project returns one of the user's projects, whose name tells the cloud's region, with a token of it. Both may be what has been
+// found out before.
+func (s *Service) project(ctx context.Context, tenantID string, cred Credential, projectID string) (identity.Project, secret.Text, error) {
 	if err := s.vouch(ctx, tenantID, cred); err != nil {
-		return secret.Text{}, err
+		return identity.Project{}, secret.Text{}, err
 	}
-	if token, ok := s.tokens.get(cred.Token, projectID); ok {
-		return token, nil
+	if known, ok := s.tokens.get(cred.Token, projectID); ok {
+		return known.project, known.token, nil
+	}
+	projects, err := s.cloudProjects(ctx, tenantID, cred, true)
+	if err != nil {
+		return identity.Project{}, secret.Text{}, err
+	}
+	i := slices.IndexFunc(projects, func(p identity.Project) bool { return p.ID == projectID })
+	if i < 0 {
+		return identity.Project{}, secret.Text{}, &Reason{Code: AccessDenied, Detail: "the user has no such project"}
 	}
 	token, ends, err := s.o.Directory.Rescope(ctx, cred.Token, projectID)
 	if err != nil {
-		return secret.Text{}, directoryReason(err)
+		return identity.Project{}, secret.Text{}, directoryReason(err)
 	}
-	s.tokens.put(cred.Token, projectID, token, ends)
-	return token, nil
+	s.tokens.put(cred.Token, projectToken{projects[i], token, ends})
+	return projects[i], token, nil
 }
 
 // ownToken sets the token of an operation: a fresh one, which lives on when the user signs out. A configured cluster needs none.
@@ -128,13 +139,16 @@ func (s *Service) ownToken(ctx context.Context, tenantID string, cred Credential
 	return nil
 }
 
+// errDirectory is the reason where the directory does not answer, which says nothing of the cluster.
+var errDirectory = &Reason{Code: Unreachable, Detail: "the identity service does not answer"}
+
 // directoryReason returns what an error of the directory means for a deployment.
 func directoryReason(err error) error {
 	switch {
 	case errors.Is(err, identity.ErrCredentials):
 		return &Reason{Code: AccessEnded}
 	case errors.Is(err, identity.ErrUnavailable):
-		return &Reason{Code: Unreachable, Detail: "the identity service does not answer"}
+		return errDirectory
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"llmhub/identity"
 	"llmhub/secret"
 )
 
@@ -32,9 +33,11 @@ type tokenKey struct {
 	place string
 }
 
+// projectToken is a token that holds for a project.
 type projectToken struct {
-	token secret.Text
-	ends  time.Time
+	project identity.Project
+	token   secret.Text
+	ends    time.Time
 }
 
 func newTokenCache(now func() time.Time) *tokenCache {
@@ -45,19 +48,19 @@ func newTokenKey(t secret.Text, place string) tokenKey {
 	return tokenKey{sha256.Sum256([]byte(t.Reveal())), place}
 }
 
-// get returns the token that one has been exchanged for, if it is good for some time.
-func (c *tokenCache) get(from secret.Text, projectID string) (secret.Text, bool) {
+// get returns what a token has been exchanged for, if it is good for some time.
+func (c *tokenCache) get(from secret.Text, projectID string) (projectToken, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, ok := c.projects[newTokenKey(from, projectID)]
-	return t.token, ok && c.now().Before(t.ends.Add(-tokenMargin))
+	return t, ok && c.now().Before(t.ends.Add(-tokenMargin))
 }
 
-func (c *tokenCache) put(from secret.Text, projectID string, token secret.Text, ends time.Time) {
+func (c *tokenCache) put(from secret.Text, t projectToken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	makeRoom(c.projects, func(t projectToken) bool { return !c.now().Before(t.ends.Add(-tokenMargin)) })
-	c.projects[newTokenKey(from, projectID)] = projectToken{token, ends}
+	c.projects[newTokenKey(from, t.project.ID)] = t
 }
 
 func (c *tokenCache) drop(from secret.Text, projectID string) {

@@ -86,5 +86,8 @@ func (s *Service) answers(ctx context.Context, cred Credential, w Workload) erro
 // unanswered says whether an error means that a cluster does not answer or is gone.
 func unanswered(err error) bool {
 	var r *Reason
+	if errors.Is(err, errDirectory) {
+		return false
+	}
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &r) && (r.Code == Unreachable || r.Code == ClusterGone)
 }

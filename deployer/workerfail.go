@@ -37,6 +37,10 @@ func (t *task) trouble(ctx context.Context, err error) (*verdict, error) {
 // fail returns why the operation has failed: what the pods themselves tell is worth more than that Helm waited for them in vain.
 func (t *task) fail(ctx context.Context, at situation) *verdict {
 	v := verdict{state: Failed}
+	if at.owner == foreign && t.op.Kind != JobInstall {
+		v.reason = &Reason{Code: ReleaseGone, Object: at.release.Name, Detail: "another release has its name"}
+		return &v
+	}
 	if at.owner == ours || at.owner == newer {
 		v.made = &at.release
 	}

@@ -1,28 +1,34 @@
 // @ts-check
-// Makes the pictures of docs/screenshots from a demo: `npm run screenshots`, after `make build`.
+// Makes the pictures of docs/screenshots from a demo: testcluster/with.sh npm --prefix e2e run screenshots, after make build.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch } from './lib/browser.js';
+import { Cluster, kubeconfig, withoutCluster } from './lib/cluster.js';
 import { Mouse } from './lib/hands.js';
 import { Visitor } from './lib/page.js';
 import { signIn, signInOperator, submitProfile } from './lib/people.js';
 import { compressed } from './lib/png.js';
 import { Demo } from './lib/server.js';
+import { Wizard } from './lib/wizard.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
 const folder = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
 const maxBytes = 150 << 10;
 
-const demo = await Demo.start();
+if (withoutCluster) throw new Error(withoutCluster);
+const cluster = new Cluster(kubeconfig);
+const demo = await Demo.start(['--kubeconfig', kubeconfig]);
 const browser = await launch();
 try {
   await customerPictures();
+  await deploymentPictures();
   await operatorPictures();
 } finally {
   await browser.close();
   await demo.stop();
+  await cluster.tidy();
 }
 
 async function customerPictures() {
@@ -44,6 +50,35 @@ async function customerPictures() {
     await page.locator('main form[method="post"] button.primary').click();
     await page.locator('#new-key').waitFor();
   });
+}
+
+async function deploymentPictures() {
+  const customer = await visitor();
+  const { page } = customer;
+  await signIn(customer, demo.customer('jana.weber'));
+  const w = new Wizard(customer, new Mouse());
+  const deploy = async (/** @type {string} */ product, /** @type {string} */ namespace) => {
+    await w.begin(product);
+    await w.target({ namespace: cluster.name(namespace), release: namespace });
+    if (product === 'Valkey') await page.getByRole('button', { name: 'Generate Password' }).click();
+    await w.next();
+    await w.at('review');
+  };
+  await deploy('Web Page', 'landing-page');
+  await w.deploy();
+  await deploy('Request Inspector', 'edge-check');
+  await w.deploy();
+  await deploy('Valkey', 'session-store');
+  await customer.prefer('de', 'light');
+  await picture(customer, 'deploy-review', new URL(page.url()).pathname);
+  await customer.prefer('en', 'light');
+  await page.reload();
+  const workload = await w.deploy();
+  await w.state('ready').waitFor();
+  await customer.prefer('de', 'light');
+  await picture(customer, 'workload', workload);
+  await customer.prefer('de', 'dark');
+  await picture(customer, 'workloads', '/workloads');
 }
 
 async function operatorPictures() {

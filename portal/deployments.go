@@ -40,6 +40,7 @@ type Drafts interface {
 	SetTarget(ctx context.Context, by identity.Actor, cred deployer.Credential, id string, t deployer.Target) (deployer.Draft, error)
 	SetLicence(ctx context.Context, by identity.Actor, id, name string, licence secret.Text, later bool) (deployer.Draft, error)
 	SetInput(ctx context.Context, by identity.Actor, id string, in form.Input, clear []string) (deployer.Draft, error)
+	ClearSecrets(ctx context.Context, by identity.Actor, id string, paths []string) (deployer.Draft, error)
 	Review(ctx context.Context, by identity.Actor, cred deployer.Credential, id string) (deployer.Review, error)
 	Deploy(ctx context.Context, by identity.Actor, cred deployer.Credential, id, lang string, accepted []identity.Consent, confirmed bool) (deployer.Workload, error)
 }
@@ -159,7 +160,12 @@ func (p *Portal) configure(r *request, d deployer.Draft, c configuration) error 
 			return err
 		}
 	}
-	_, err = p.deploying.SetInput(r.ctx, r.by, d.ID, in, c.ClearSecrets)
+	if len(c.ClearSecrets) > 0 {
+		if _, err := p.deploying.ClearSecrets(r.ctx, r.by, d.ID, c.ClearSecrets); err != nil {
+			return err
+		}
+	}
+	_, err = p.deploying.SetInput(r.ctx, r.by, d.ID, in, nil)
 	return err
 }
 

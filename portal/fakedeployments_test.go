@@ -176,11 +176,18 @@ func (d *deployments) SetLicence(_ context.Context, by identity.Actor, id, name 
 	return d.drafts[id].Draft, d.begin("SetLicence", by, identity.Subscribe)
 }
 
-func (d *deployments) SetInput(_ context.Context, by identity.Actor, id string, in form.Input, clear []string) (deployer.Draft, error) {
+func (d *deployments) SetInput(_ context.Context, by identity.Actor, id string, in form.Input, _ []string) (deployer.Draft, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.drafts[id].input, d.drafts[id].clear = in, clear
+	d.drafts[id].input = in
 	return d.drafts[id].Draft, d.begin("SetInput", by, identity.Subscribe)
+}
+
+func (d *deployments) ClearSecrets(_ context.Context, by identity.Actor, id string, paths []string) (deployer.Draft, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drafts[id].clear = paths
+	return d.drafts[id].Draft, d.begin("ClearSecrets", by, identity.Subscribe)
 }
 
 func (d *deployments) Review(_ context.Context, by identity.Actor, cred deployer.Credential, id string) (deployer.Review, error) {

@@ -176,7 +176,7 @@ type reviewView struct {
 }
 
 type checkView struct {
-	Name    string                 `json:"name" enum:"reachable,version,chart,namespace,release,values,scope,rights,accepted,storage-class,resources,quota"`
+	Name    string                 `json:"name" enum:"reachable,version,chart,namespace,release,values,scope,rights,dry-run,storage-class,resources,quota"`
 	State   string                 `json:"state" enum:"passed,warned,failed,skipped"`
 	Reasons []deploymentReasonView `json:"reasons"`
 }

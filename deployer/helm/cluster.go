@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -36,11 +37,12 @@ const (
 	maxHistory = 10
 )
 
-// config is what client-go is configured with. No file and no program of this machine takes part.
+// config is what client-go is configured with. No file, no program and no proxy of this machine takes part.
 func (a access) config() *rest.Config {
 	c := &rest.Config{
 		Host: a.Server, BearerToken: a.Token, UserAgent: userAgent, QPS: 50, Burst: 100, Timeout: callTimeout,
 		WarningHandler:  rest.NoWarnings{},
+		Proxy:           func(*http.Request) (*url.URL, error) { return nil, nil }, // it would be told where tokens go
 		TLSClientConfig: rest.TLSClientConfig{ServerName: a.ServerName, CAData: a.CA, Insecure: a.Insecure, CertData: a.ClientCert, KeyData: []byte(a.ClientKey)},
 	}
 	if a.Insecure {
@@ -50,13 +52,14 @@ func (a access) config() *rest.Config {
 	return c
 }
 
-// boundedTransport bounds the size of answers.
+// boundedTransport bounds the size of answers, and lets none lead elsewhere: client-go would show the token there.
 type boundedTransport struct{ next http.RoundTripper }
 
 // RoundTrip sends a request.
 func (t boundedTransport) RoundTrip(q *http.Request) (*http.Response, error) {
 	p, err := t.next.RoundTrip(q)
 	if err == nil {
+		p.Header.Del("Location")
 		p.Body = &boundedBody{ReadCloser: p.Body, left: maxAnswerBytes}
 	}
 	return p, err

@@ -34,19 +34,27 @@ func (r *Releases) talk(ctx context.Context, q request, tell func(deployer.Stage
 	case last.Done && last.Reason == nil:
 		return last, nil
 	case ctx.Err() != nil:
-		return message{}, ended(ctx)
+		return message{}, q.ended(ctx)
 	case last.Done:
 		return message{}, last.Reason
 	}
 	return message{}, f.died(how)
 }
 
-// ended is the error for a context that has ended.
-func ended(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &deployer.Reason{Code: deployer.NotReady}
+// ended is the error for a context that has ended before what was asked for was done: that of ctx if it was cancelled.
+func (q request) ended(ctx context.Context) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ctx.Err()
 	}
-	return ctx.Err()
+	switch {
+	case q.Job != nil:
+		return &deployer.Reason{Code: deployer.NotReady}
+	case q.Look != nil:
+		return &deployer.Reason{Code: deployer.Unreachable, Detail: "no answer in time"}
+	case q.Fetch != nil:
+		return &deployer.Reason{Code: deployer.ChartMissing, Detail: "no answer in time"}
+	}
+	return &deployer.Reason{Code: deployer.RenderLimit, Detail: "not done in time"}
 }
 
 // follower follows a child.
@@ -78,12 +86,12 @@ func (f *follower) follow(ctx context.Context) (message, error) {
 			return message{}, f.gone(fmt.Sprintf("not done after %s", f.limit))
 		case <-done:
 			if f.request.Job == nil {
-				return message{}, ended(ctx)
+				return message{}, f.request.ended(ctx)
 			}
 			f.cancel()
 			done, grace = nil, time.After(cancelGrace)
 		case <-grace:
-			return message{}, ended(ctx)
+			return message{}, f.request.ended(ctx)
 		}
 	}
 }

@@ -27,7 +27,8 @@ type Options struct {
 	Command []string
 	// RenderTimeout bounds fetching, and loading and rendering a chart; 0 means 20 s.
 	RenderTimeout time.Duration
-	// Parallel is how many charts are fetched or rendered, and releases looked at, at the same time; 0 means 4. It does not bound Run.
+	// Parallel is how many charts are rendered at the same time, and how often one cluster or one place of charts is asked; 0
+	// means 4. It does not bound Run.
 	Parallel int
 	// PlainHTTP lets charts come from hosts other than this one without TLS.
 	PlainHTTP bool
@@ -36,7 +37,7 @@ type Options struct {
 // Releases is a deployer.Releases. It may be used concurrently.
 type Releases struct {
 	o      Options
-	turns  chan struct{}
+	turns  *turns
 	charts *charts
 }
 
@@ -50,7 +51,7 @@ func New(o Options) *Releases {
 	if o.Parallel == 0 {
 		o.Parallel = 4
 	}
-	return &Releases{o: o, turns: make(chan struct{}, o.Parallel), charts: newCharts()}
+	return &Releases{o: o, turns: newTurns(o.Parallel), charts: newCharts()}
 }
 
 // Fetch returns the chart that a product names. Its files are shared by all who fetch it, and must not be changed. A chart
@@ -123,12 +124,11 @@ func (r *Releases) look(ctx context.Context, q lookRequest, a deployer.Access) (
 
 // ask is talk for what is short, which takes turns.
 func (r *Releases) ask(ctx context.Context, q request) (message, error) {
-	select {
-	case r.turns <- struct{}{}:
-	case <-ctx.Done():
-		return message{}, ctx.Err()
+	done, err := r.turns.take(ctx, q.place())
+	if err != nil {
+		return message{}, q.ended(ctx)
 	}
-	defer func() { <-r.turns }()
+	defer done()
 	return r.talk(ctx, q, func(deployer.Stage) {})
 }
 

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"runtime"
 	"time"
+
+	"llmhub/deployer"
 )
 
-// cancelGrace is what a child has to mark a release as failed.
-const cancelGrace = 8 * time.Second
+// cancelGrace is what a child has to mark a release as failed, before it is killed.
+const cancelGrace = deployer.StopTime - 2*time.Second
 
 // inherited are the variables of the environment that children get: how the network is reached.
 var inherited = []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}

@@ -18,6 +18,17 @@ type request struct {
 
 const cancelled = "cancel"
 
+// place is which server the request waits for; empty if it needs this machine alone.
+func (q request) place() string {
+	switch {
+	case q.Look != nil:
+		return q.Look.Access.Server
+	case q.Fetch != nil && (q.Fetch.Kind == catalog.ChartRepository || q.Fetch.Kind == catalog.ChartOCI):
+		return q.Fetch.URL
+	}
+	return ""
+}
+
 // access is deployer.Access with its secrets in clear. It exists in the pipe only.
 type access struct {
 	Server, ServerName string

@@ -177,18 +177,29 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// each calls do for 0 to n-1, some at a time, and returns when all are done.
+// each calls do for 0 to n-1, some at a time, and returns when all are done. A panic of one goes on in the caller, who alone
+// can keep it from ending the process.
 func each(n int, do func(i int)) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
+	slots, panics := make(chan struct{}, parallel), make(chan any, n)
 	for i := range n {
 		slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+				<-slots
+			}()
 			do(i)
 		})
 	}
 	wg.Wait()
+	select {
+	case p := <-panics:
+		panic(p)
+	default:
+	}
 }
 
 // bound gives a method its time.

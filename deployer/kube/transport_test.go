@@ -136,3 +136,14 @@ func TestListWithoutEnd(t *testing.T) {
 		t.Errorf("%d pages, %v", n, err)
 	}
 }
+
+// A panic in one of many calls reaches the caller, where it ends one request and not the process.
+func TestEachPanics(t *testing.T) {
+	defer func() {
+		if p := recover(); p != "broken" {
+			t.Errorf("got %v", p)
+		}
+	}()
+	each(3*parallel, func(int) { panic("broken") })
+	t.Error("the panic is lost")
+}

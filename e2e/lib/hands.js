@@ -5,8 +5,12 @@ import assert from 'node:assert/strict';
 /** @typedef {import('playwright-core').Locator} Locator */
 /** @typedef {import('playwright-core').Page} Page */
 /**
- * What hands can do: press links and buttons, type into a field in place of what is there, tick a box.
- * @typedef {{ press(target: Locator): Promise<void>, type(field: Locator, text: string): Promise<void>, tick(box: Locator): Promise<void> }} Hand
+ * What hands can do: press links and buttons, type into a field in place of what is there, tick a box, choose from a list, and give a file.
+ * @typedef {{
+ *   press(target: Locator): Promise<void>, type(field: Locator, text: string): Promise<void>, tick(box: Locator): Promise<void>,
+ *   choose(list: Locator, value: string): Promise<void>, give(field: Locator, file: File): Promise<void>,
+ * }} Hand
+ * @typedef {{ name: string, mimeType: string, buffer: Buffer }} File
  */
 
 /** Points and clicks. @implements {Hand} */
@@ -17,6 +21,7 @@ export class Mouse {
   /** @param {Locator} field @param {string} text */
   async type(field, text) {
     await field.click({ clickCount: 3 });
+    await field.press('Delete');
     await field.pressSequentially(text);
   }
 
@@ -24,6 +29,16 @@ export class Mouse {
   async tick(box) {
     await box.click();
     assert.equal(await box.isChecked(), true);
+  }
+
+  /** The list that the browser shows is not part of the page. @param {Locator} list @param {string} value */
+  async choose(list, value) { await list.selectOption(value); }
+
+  /** @param {Locator} field @param {File} file */
+  async give(field, file) {
+    const asked = field.page().waitForEvent('filechooser');
+    await field.click();
+    await (await asked).setFiles(file);
   }
 }
 
@@ -43,6 +58,7 @@ export class Keyboard {
   async type(field, text) {
     await this.reach(field);
     await this.page.keyboard.press('ControlOrMeta+A');
+    await this.page.keyboard.press('Delete');
     await this.page.keyboard.type(text);
   }
 
@@ -51,6 +67,33 @@ export class Keyboard {
     await this.reach(box);
     await this.page.keyboard.press('Space');
     assert.equal(await box.isChecked(), true);
+  }
+
+  /**
+   * Goes through a list with the arrow keys. A list that asks for more is replaced at each step: the focus and the choice have to
+   * outlive that.
+   * @param {Locator} list @param {string} value
+   */
+  async choose(list, value) {
+    await this.reach(list);
+    const way = await list.evaluate((e, to) => {
+      const { options, selectedIndex } = /** @type {HTMLSelectElement} */ (e);
+      const usable = [...options].filter((o) => !o.disabled);
+      return usable.findIndex((o) => o.value === to) - usable.indexOf(options[selectedIndex]);
+    }, value);
+    for (let i = 0; i < Math.abs(way); i++) {
+      await this.page.keyboard.press(way > 0 ? 'ArrowDown' : 'ArrowUp');
+      await this.page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
+    }
+    assert.equal(await list.inputValue(), value, `chosen in ${list}`);
+  }
+
+  /** @param {Locator} field @param {File} file */
+  async give(field, file) {
+    await this.reach(field);
+    const asked = this.page.waitForEvent('filechooser');
+    await this.page.keyboard.press('Space');
+    await (await asked).setFiles(file);
   }
 
   /** Goes on with Tab until a target has the focus. On the way the focus has to be seen wherever it is. @param {Locator} target */

@@ -18,8 +18,9 @@ const phone = { width: 390, height: 844 };
 const smallest = { width: 320, height: 640 };
 
 /**
- * A page to be looked at. ready brings it, once it is open, into the state that is meant, such as a form that was refused.
- * @typedef {{ name: string, path: string, status?: number, ready?: (page: import('playwright-core').Page) => Promise<unknown> }} Look
+ * A page to be looked at. ready brings it, once it is open, into the state that is meant, such as a form that was refused. brief is for
+ * one that takes long to be opened: it is looked at in English by day and in German by night.
+ * @typedef {{ name: string, path: string, status?: number, brief?: boolean, ready?: (page: import('playwright-core').Page) => Promise<unknown> }} Look
  */
 
 /**
@@ -28,11 +29,11 @@ const smallest = { width: 320, height: 640 };
  * only resized for a width.
  * @param {import('./page.js').Visitor} visitor @param {Look} look
  */
-export async function lookAt(visitor, { name, path, status = 200, ready }) {
+export async function lookAt(visitor, { name, path, status = 200, brief = false, ready }) {
   const { page } = visitor;
   const faults = new Faults();
   for (const language of languages) {
-    for (const theme of themes) {
+    for (const theme of brief ? [language === 'en' ? themes[0] : themes[1]] : themes) {
       await page.setViewportSize(wide);
       await visitor.prefer(language, theme);
       await visitor.goto(path, status);

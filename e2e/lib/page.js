@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('playwright-core').Response} Response */
-/** @typedef {{ script?: boolean, width?: number, height?: number, language?: 'en' | 'de' }} Options */
+/** @typedef {{ script?: boolean, width?: number, height?: number, language?: 'en' | 'de', proxy?: string }} Options */
 
 /**
  * Somebody at the portal: a browser context of their own with one page. Everything that a clean page does not do is
@@ -25,10 +25,11 @@ export class Visitor {
   }
 
   /** @param {import('playwright-core').Browser} browser @param {string} url @param {Options} [options] */
-  static async open(browser, url, { script = true, width = 1280, height = 800, language = 'en' } = {}) {
+  static async open(browser, url, { script = true, width = 1280, height = 800, language = 'en', proxy } = {}) {
     const context = await browser.newContext({
       baseURL: url, viewport: { width, height }, locale: language, timezoneId: 'Europe/Berlin', javaScriptEnabled: script,
       reducedMotion: 'reduce', colorScheme: 'light', permissions: ['clipboard-read', 'clipboard-write'],
+      proxy: proxy ? { server: proxy } : undefined,
     });
     context.setDefaultTimeout(30_000);
     const visitor = new Visitor(url, await context.newPage());

@@ -79,15 +79,6 @@ export async function chooseProject(visitor, draft) {
   return new URL(page.url()).pathname + new URL(page.url()).search;
 }
 
-/** Chooses the first project and its first cluster, and returns the address of what is chosen. @param {Visitor} visitor @param {string} draft */
-export async function chooseCluster(visitor, draft) {
-  const { page } = visitor;
-  await chooseProject(visitor, draft);
-  await page.locator('#cluster').selectOption({ index: 1 });
-  await page.waitForURL((url) => url.searchParams.has('cluster'));
-  return new URL(page.url()).pathname + new URL(page.url()).search;
-}
-
 /** Opens the one active subscription. @param {Visitor} visitor @param {Hand} hand */
 export async function openSubscription({ page }, hand) {
   await hand.press(page.getByRole('navigation', { name: 'Main navigation' }).getByRole('link', { name: 'Subscriptions' }));

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"llmhub/catalog"
 	"llmhub/deployer"
@@ -312,10 +313,14 @@ func TestReviewBlocks(t *testing.T) {
 	b.post(draft+"/configuration").leads(t, draft+"/review")
 	f.deployments.review = deployer.Review{Blocked: true, Checks: []deployer.Check{
 		{Name: deployer.CheckScope, State: deployer.CheckFailed, Reasons: []deployer.Reason{{Code: deployer.ClusterScoped, Object: "ClusterRole/admin"}}},
+		{Name: deployer.CheckReachable, State: deployer.CheckFailed, Reasons: []deployer.Reason{{Code: deployer.AccessEnded}}},
 		{Name: deployer.CheckQuota, State: deployer.CheckSkipped},
 	}}
 	a := b.get(draft + "/review")
-	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "not checked", "A check has failed")
+	if left := time.Until(f.deployments.deadline); left < 40*time.Second {
+		t.Errorf("a review of every object has %v", left)
+	}
+	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "not checked", "A check has failed", `name="next" value="`+draft+`/review"`)
 	a.lacks(t, `name="consent"`)
 	f.deployments.fail = map[string]error{"Review": &deployer.Reason{Code: deployer.AccessEnded}}
 	a = b.get(draft + "/review")
@@ -352,7 +357,7 @@ func TestMarkupOfClustersIsShownAsTyped(t *testing.T) {
 		{Path: "area", Kind: form.TextArea, ChartDefault: markup},
 	}}
 	d.review = deployer.Review{
-		YAML: markup, Checks: []deployer.Check{{Name: deployer.CheckAccepted, State: deployer.CheckWarned, Reasons: []deployer.Reason{*reason}}},
+		YAML: markup, Checks: []deployer.Check{{Name: deployer.CheckDryRun, State: deployer.CheckWarned, Reasons: []deployer.Reason{*reason}}},
 		Inventory: deployer.Inventory{Objects: []deployer.Object{object}, Claims: []deployer.Claim{{Name: markup, Count: 1, Class: markup}}, Balancers: []deployer.BalancerService{{Name: markup}}, Images: []string{markup}},
 		Diff:      []deployer.Difference{{Object: object, Change: "changed"}},
 	}

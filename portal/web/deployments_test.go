@@ -43,7 +43,9 @@ type deployments struct {
 	observed deployer.Observation
 	releases []deployer.Release
 	// asked are the credentials that came, licences what was uploaded, accepted and confirmed what came with the last deployment.
-	asked     []string
+	asked []string
+	// deadline is that of the last review or observation.
+	deadline  time.Time
 	licences  map[string]string
 	cleared   []string
 	accepted  []identity.Consent
@@ -253,9 +255,10 @@ func (d *deployments) Missing(_ context.Context, n deployer.Draft) (deployer.Ste
 	return deployer.StepReview, nil
 }
 
-func (d *deployments) Review(_ context.Context, _ identity.Actor, cred deployer.Credential, _ string) (deployer.Review, error) {
+func (d *deployments) Review(ctx context.Context, _ identity.Actor, cred deployer.Credential, _ string) (deployer.Review, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.deadline, _ = ctx.Deadline()
 	return d.review, d.called("Review", cred)
 }
 
@@ -355,6 +358,7 @@ func (d *deployments) Observe(ctx context.Context, by identity.Actor, cred deplo
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.deadline, _ = ctx.Deadline()
 	return d.observed, d.called("Observe", cred)
 }
 

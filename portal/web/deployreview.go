@@ -177,7 +177,7 @@ func (v *visit) checkRow(c deployer.Check) checkRow {
 	}
 	row := checkRow{Text: v.t("check." + string(c.Name)), State: v.t("check.state." + string(c.State)), Class: looks[c.State][0], Icon: looks[c.State][1]}
 	for i := range c.Reasons {
-		row.Reasons = append(row.Reasons, v.reason(&c.Reasons[i]))
+		row.Reasons = append(row.Reasons, v.mendable(&c.Reasons[i]))
 	}
 	return row
 }

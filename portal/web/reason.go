@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
@@ -29,14 +30,23 @@ func (v *visit) reason(r *deployer.Reason) *reasonNote {
 // the error if it is another one.
 func (v *visit) trouble(err error) (*reasonNote, error) {
 	var r *deployer.Reason
-	if !errors.As(err, &r) {
+	switch {
+	case errors.As(err, &r):
+	case errors.Is(err, context.DeadlineExceeded):
+		r = &deployer.Reason{Code: deployer.Unreachable}
+	default:
 		return nil, err
 	}
+	return v.mendable(r), nil
+}
+
+// mendable returns the words for a reason of this very request, with a way to sign in again where that helps.
+func (v *visit) mendable(r *deployer.Reason) *reasonNote {
 	note := v.reason(r)
 	if r.Code == deployer.AccessEnded {
 		note.SignIn, note.Token, note.Next = true, v.token, v.here()
 	}
-	return note, nil
+	return note
 }
 
 // here is the address of the page, to come back to.

@@ -14,8 +14,20 @@ import (
 	"llmhub/identity"
 )
 
-// requestTimeout bounds what one page may take inside.
-const requestTimeout = 20 * time.Second
+const (
+	// requestTimeout bounds what one page may take inside, clusterTimeout one that asks clouds, clusters and places of charts:
+	// a review asks for every object.
+	requestTimeout = 20 * time.Second
+	clusterTimeout = 55 * time.Second
+)
+
+// timeoutOf returns the bound for the pages of a route.
+func timeoutOf(path string) time.Duration {
+	if strings.HasPrefix(path, "/deploy/") || strings.HasPrefix(path, "/workloads/") {
+		return clusterTimeout
+	}
+	return requestTimeout
+}
 
 // audience says for whom a page is.
 type audience int
@@ -102,7 +114,7 @@ var errNoPage = fault.New(fault.NotFound, "", "there is no such page")
 func (w *Web) handle(a audience, h handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), timeoutOf(c.Route().Path))
 		defer cancel()
 		v := &visit{web: w, c: c, ctx: ctx, id: "web-" + strings.ToLower(rand.Text()[:16])}
 		v.setHeaders()

@@ -21,7 +21,7 @@ func TestTheDeployersWordsAreTranslated(t *testing.T) {
 	}
 	for _, c := range []deployer.CheckName{
 		deployer.CheckReachable, deployer.CheckVersion, deployer.CheckChart, deployer.CheckNamespace, deployer.CheckRelease, deployer.CheckValues, deployer.CheckScope,
-		deployer.CheckRights, deployer.CheckAccepted, deployer.CheckStorageClass, deployer.CheckResources, deployer.CheckQuota,
+		deployer.CheckRights, deployer.CheckDryRun, deployer.CheckStorageClass, deployer.CheckResources, deployer.CheckQuota,
 	} {
 		add("check.", string(c))
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"html/template"
 	"regexp"
 	"strings"
@@ -93,7 +94,7 @@ func (w *Web) answerWorkload(v *visit, status int, problem *reasonNote) error {
 	}
 	p := w.workloadPage(v, l)
 	if problem != nil {
-		p.Waiting = problem
+		p.Waiting, p.Continue = problem, ""
 	}
 	if !l.State.Pending() && l.State != deployer.Removed {
 		if p.Live, err = w.live(v, l); err != nil {
@@ -157,13 +158,18 @@ func (w *Web) workloadActions(v *visit, l deployer.Workload) workloadActions {
 	return a
 }
 
+// liveTimeout bounds how long a page waits for what the cluster says beside what is known anyway.
+const liveTimeout = 8 * time.Second
+
 // live asks the cluster how the objects are doing. A cluster that cannot be read is said on the page, and is no error.
 func (w *Web) live(v *visit, l deployer.Workload) (*liveView, error) {
 	cred, err := v.credential()
 	if err != nil {
 		return nil, err
 	}
-	seen, err := w.Deployments.Observe(v.ctx, v.Actor, cred, l.ID)
+	ctx, cancel := context.WithTimeout(v.ctx, liveTimeout)
+	defer cancel()
+	seen, err := w.Deployments.Observe(ctx, v.Actor, cred, l.ID)
 	if err != nil {
 		note, err := v.trouble(err)
 		return &liveView{Unreadable: note}, err

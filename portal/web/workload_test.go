@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,6 +68,12 @@ func TestWorkloadInItsStates(t *testing.T) {
 	f.deployments.fail = map[string]error{"Observe": &deployer.Reason{Code: deployer.Unreachable, Detail: "no route"}}
 	f.deployments.put(tenant.ID, "wl_1", func(l *deployer.Workload) { l.Revision = 3 })
 	b.get("/workloads/wl_1").contains(t, "The cluster cannot be read", "The cluster does not answer.", "no route", "/workloads/wl_1/rollback", "Ready")
+	// A cluster that does not answer does not keep the page.
+	f.deployments.fail = map[string]error{"Observe": context.DeadlineExceeded}
+	b.get("/workloads/wl_1").contains(t, "The cluster cannot be read", "The cluster does not answer.")
+	if left := time.Until(f.deployments.deadline); left > 10*time.Second {
+		t.Errorf("the page waits for %v", left)
+	}
 	f.deployments.put(tenant.ID, "wl_1", func(l *deployer.Workload) { l.State = deployer.Removed })
 	b.get("/workloads/wl_1").lacks(t, "/workloads/wl_1/uninstall", "The cluster cannot be read")
 }

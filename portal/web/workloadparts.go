@@ -20,6 +20,8 @@ type progressView struct {
 	ReadyPods, Wanted int
 	Event, Announce   string
 	Deadline          time.Time
+	// Hindrance is what keeps it from being ready, as long as it runs.
+	Hindrance *reasonNote
 }
 
 // progressStep is a step with what has become of it: done, current, failed or later.
@@ -37,6 +39,7 @@ func (v *visit) progress(l deployer.Workload) *progressView {
 	case l.State.Pending():
 		p := v.operationProgress(l, *l.Operation)
 		p.Running, p.Alone = true, l.Reason == nil
+		p.Hindrance = v.reason(l.Operation.Reason)
 		p.Steps = append(p.Steps, v.stepsToCome(l, *l.Operation)...)
 		return p
 	case l.State == deployer.Failed && len(l.History) > 0:

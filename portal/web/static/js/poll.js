@@ -43,6 +43,9 @@ function show(page, wire) {
   if (from && to && from.innerHTML !== to.innerHTML) {
     const focused = from.contains(document.activeElement) ? document.activeElement : null;
     for (const link of running ? to.querySelectorAll('[data-without-script]') : []) link.setAttribute('hidden', '');
+    // What has been unfolded stays so; at the end the page is another one.
+    const folds = running ? [...from.querySelectorAll('details')] : [];
+    to.querySelectorAll('details').forEach((fold, i) => { if (folds[i]?.open) fold.open = true; });
     from.replaceWith(document.adoptNode(to));
     wire(to);
     // What has just been begun has ended.
