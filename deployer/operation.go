@@ -151,7 +151,8 @@ func (s *Service) changed(by identity.Actor, action string, before store.Record[
 	return append(others, w, entry), err
 }
 
-// Continue gives an operation that waits for access another credential, and the time of a new one.
+// Continue gives an operation that waits for access another credential, and the time of a new one. It takes an active tenant, but for
+// an uninstallation.
 func (s *Service) Continue(ctx context.Context, by identity.Actor, cred Credential, id string) (Workload, error) {
 	r, err := s.own(ctx, by, id)
 	if err != nil {
@@ -173,13 +174,21 @@ func (s *Service) Continue(ctx context.Context, by identity.Actor, cred Credenti
 			return nil, fault.New(fault.State, "", "the operation does not wait for access")
 		}
 		op := *after.Operation
+		var others []store.Write
+		if op.Kind != JobUninstall {
+			active, err := s.o.Buyers.RequireActive(ctx, after.TenantID)
+			if err != nil {
+				return nil, err
+			}
+			others = append(others, active)
+		}
 		former = op.Sealed
 		if op.Sealed, err = s.resealed(id, op.Sealed, own); err != nil {
 			return nil, err
 		}
 		op.Deadline = time.Time{} // a time limit of its own begins
 		after.Operation, after.Reason = &op, nil
-		return s.changed(by, "workload.continue", r, after, nil)
+		return s.changed(by, "workload.continue", r, after, others)
 	})
 	if err != nil {
 		s.revoke(context.WithoutCancel(ctx), own.Token, id)

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// maxHistory and maxHistoryBytes bound what a workload keeps of its operations.
+	// maxHistory and maxHistoryBytes bound what a workload keeps of its operations: a document has 1 MiB, of which a licence and
+	// secrets that are sealed take most.
 	maxHistory      = 50
-	maxHistoryBytes = 200 << 10
+	maxHistoryBytes = 120 << 10
 )
 
 // endActions are what the audit calls the ends of operations.
@@ -95,7 +96,7 @@ func (w *Workload) takeOver(op Operation, made Release) {
 }
 
 // keepHistory puts an operation that has ended before the others, without what is sealed, and drops what there is no room for: the
-// values of the oldest at first.
+// values of the oldest at first, then the oldest.
 func (w *Workload) keepHistory(op Operation) {
 	op.Sealed = nil
 	w.History = append([]Operation{op}, w.History...)
@@ -109,6 +110,9 @@ func (w *Workload) keepHistory(op Operation) {
 	}
 	for i := len(w.History) - 1; i > 0 && size() > maxHistoryBytes; i-- {
 		w.History[i].Values = nil
+	}
+	for len(w.History) > 1 && size() > maxHistoryBytes {
+		w.History = w.History[:len(w.History)-1]
 	}
 }
 

@@ -60,7 +60,8 @@ var signs = []sign{
 	{regexp.MustCompile(`exists and cannot be imported|cannot re-use a name that is still in use|^release: already exists`), deployer.ReleaseExists},
 	{regexp.MustCompile(`another operation \(install/upgrade/rollback\) is in progress`), deployer.Interrupted},
 	{regexp.MustCompile(`release: not found|has no deployed releases`), deployer.ReleaseGone},
-	{regexp.MustCompile(`Kubernetes cluster unreachable|(Get|Post|Put|Patch|Delete) "https?://[^"]*": |answer of the cluster is too large`), deployer.Unreachable},
+	{regexp.MustCompile(`Kubernetes cluster unreachable|(Get|Post|Put|Patch|Delete) "https?://[^"]*": |answer of the cluster is too large|` +
+		`an error on the server \(|the server (is currently unable to handle|was unable to return a response in time)`), deployer.Unreachable},
 	{regexp.MustCompile(`context deadline exceeded|timed out waiting for the condition|would exceed context deadline`), deployer.NotReady},
 }
 
@@ -76,8 +77,11 @@ func reasonOf(err error) *deployer.Reason {
 }
 
 func codeOf(err error, text string) deployer.ReasonCode {
-	if apierrors.IsUnauthorized(err) {
+	switch {
+	case apierrors.IsUnauthorized(err):
 		return deployer.AccessEnded
+	case unanswered(err):
+		return deployer.Unreachable
 	}
 	for _, s := range signs {
 		if s.text.MatchString(text) {
@@ -89,6 +93,13 @@ func codeOf(err error, text string) deployer.ReasonCode {
 		return deployer.Unreachable
 	}
 	return deployer.Rejected
+}
+
+// unanswered finds answers that are none: of gateways, and of servers that have no time. That a server could not ask an
+// admission webhook is an answer.
+func unanswered(err error) bool {
+	return apierrors.IsUnexpectedServerError(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err)
 }
 
 var (
