@@ -104,6 +104,20 @@ type answerError struct {
 	Code      string `json:"code"`
 	Message   string `json:"message"`
 	RequestID string `json:"request_id"`
+	Details   []struct {
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	} `json:"details"`
+}
+
+// about says whether a field of the request is at fault.
+func (e *answerError) about(field string) bool {
+	for _, d := range e.Details {
+		if d.Field == field {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *answerError) Error() string {
@@ -198,6 +212,9 @@ func (c *client) refused(resp *http.Response) error {
 		}
 	case resp.StatusCode == http.StatusRequestHeaderFieldsTooLarge && c.iamToken.IsSet():
 		return &hintedError{body.Error, "the IAM token is larger than limits.header of the server allows; one without a catalog of services is smaller"}
+	case body.Error.Code == codeAccessEnded && !c.iamToken.IsSet():
+		body.Error.Message = "clusters of the cloud need a token of the identity service"
+		return &hintedError{body.Error, "set " + iamVariable + " to one, such as openstack token issue -f value -c id prints, or use --iam-token-file"}
 	case body.Error.Code == codeAccessEnded:
 		return &hintedError{body.Error, "set " + iamVariable + " to an IAM token that holds, or use --iam-token-file"}
 	}

@@ -104,7 +104,12 @@ func demo(ctx context.Context, env *environment, listen, kubeconfig string, plan
 		return errors.Join(err, s.close())
 	}
 	debug.FreeOSMemory() // to make a large demo takes more than to serve it
-	env.greet("http://"+ln.Addr().String(), cfg.Admin.Token, w, aboutClusters(kubeconfig != ""))
+	address := "http://" + ln.Addr().String()
+	clusters, err := s.aboutClusters(ctx, address, directory, kubeconfig != "")
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	env.greet(address, cfg.Admin.Token, w, clusters)
 	return s.run(ctx, ln)
 }
 

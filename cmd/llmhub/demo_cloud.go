@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"llmhub/config"
 	"llmhub/deployer/cce/ccetest"
+	"llmhub/identity"
 	"llmhub/identity/iam/iamtest"
+	"llmhub/secret"
 )
 
 // maxKubeconfigBytes bounds the kubeconfig that is given to the demo.
@@ -77,10 +81,48 @@ func readKubeconfig(path string) ([]byte, error) {
 	return text, nil
 }
 
-// aboutClusters says what the demo's clusters are good for.
-func aboutClusters(attached bool) string {
-	if attached {
-		return "The customers' clusters lead to the control plane of your kubeconfig: what you deploy is made there."
+// What the personal token is called that the demo's lines for a terminal use, and how long it holds.
+const (
+	terminalTokenName = "terminal"
+	terminalTokenLife = 30 * 24 * time.Hour
+)
+
+// aboutClusters says what the demo's clusters are good for. With a control plane behind them, the first customer gets a personal
+// token, and lines to paste into a shell.
+func (s *server) aboutClusters(ctx context.Context, address string, directory *iamtest.Server, attached bool) (string, error) {
+	if !attached {
+		return "The customers' clusters are asleep. To deploy, attach a Kubernetes control plane: llmhub demo --kubeconfig FILE", nil
 	}
-	return "The customers' clusters are asleep. To deploy, attach a Kubernetes control plane: llmhub demo --kubeconfig FILE"
+	domain := iamtest.People()[0]
+	u := domain.Users[0]
+	token, err := s.terminalToken(ctx, identity.Credentials{Domain: domain.Name, User: u.Name, Password: secret.New(u.Password)})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(`The customers' clusters lead to the control plane of your kubeconfig: what you deploy is made there.
+
+Deploy from a terminal as %[1]s; the second line gets an IAM token, as openstack token issue does elsewhere:
+
+  export %[2]s=%[3]s %[4]s=%[5]s
+  export %[6]s=$(curl -si %[7]s/v3/auth/tokens -H 'Content-Type: application/json' -d '{"auth":{"identity":{"methods":["password"],"password":{"user":{"name":"%[1]s","password":"%[8]s","domain":{"name":"%[9]s"}}}}}}' | sed -n 's/^X-Subject-Token: //p' | tr -d '\r')
+  %[10]s workload targets`,
+		u.Name, serverVariable, address, personalVariable, token.Reveal(), iamVariable, directory.URL, u.Password, domain.Name, os.Args[0]), nil
+}
+
+// terminalToken signs somebody in, as tokens of those who have not come for long are refused, and makes a personal token.
+func (s *server) terminalToken(ctx context.Context, who identity.Credentials) (secret.Text, error) {
+	in := s.people.signIn
+	_, session, err := in.Customer(ctx, who, identity.Origin{Agent: "llmhub demo"})
+	if err != nil {
+		return secret.Text{}, err
+	}
+	signedIn, err := in.Who(ctx, session)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	_, token, err := s.people.tokens.Create(ctx, signedIn.Actor, terminalTokenName, time.Now().Add(terminalTokenLife))
+	if err != nil {
+		return secret.Text{}, err
+	}
+	return token, in.Out(ctx, session)
 }

@@ -56,3 +56,22 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the demo complains: %s", log)
 	}
 }
+
+// TestClusterDemoTerminal pastes the lines of a demo that has a control plane into a shell, and looks at what is deployed there.
+func TestClusterDemoTerminal(t *testing.T) {
+	kubeconfig := os.Getenv("LLMHUB_TEST_KUBECONFIG")
+	if kubeconfig == "" {
+		t.Skip("LLMHUB_TEST_KUBECONFIG is not set")
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	b := startBinary(t, os.Environ(), "demo", "--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig)
+	lines := b.await(&b.stdout, `(?ms)^  (export LLMHUB_SERVER=.* workload targets)$`)
+	out, err := exec.Command("sh", "-c", lines).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), " eu-de ") {
+		t.Errorf("%s: %v", out, err)
+	}
+	b.signal(syscall.SIGINT)
+	b.wait()
+}

@@ -38,7 +38,7 @@ func (a *apiFlags) iamToken(file string) (secret.Text, error) {
 	text, _ := a.env.lookup(iamVariable)
 	from := iamVariable
 	if file != "" {
-		data, err := readInput(file, maxIAMTokenBytes)
+		data, err := a.env.readInput(file, maxIAMTokenBytes)
 		if err != nil {
 			return secret.Text{}, err
 		}

@@ -76,10 +76,24 @@ type operationAnswer struct {
 		Name string `json:"name"`
 	} `json:"steps"`
 	Event *struct {
-		Object  string `json:"object"`
-		Reason  string `json:"reason"`
-		Message string `json:"message"`
+		At      time.Time `json:"at"`
+		Object  string    `json:"object"`
+		Reason  string    `json:"reason"`
+		Message string    `json:"message"`
 	} `json:"event"`
+	// Reason is what keeps it from being ready so far.
+	Reason *reasonAnswer `json:"reason"`
+}
+
+// news says what was last heard from the cluster since the operation was asked for, empty for nothing.
+func (o *operationAnswer) news() string {
+	switch {
+	case o.Reason != nil:
+		return o.Reason.String()
+	case o.Event == nil, o.RequestedAt != nil && o.Event.At.Before(*o.RequestedAt):
+		return ""
+	}
+	return strings.TrimSpace(o.Event.Object + " " + o.Event.Reason)
 }
 
 // pending says whether an operation is under way.
@@ -99,8 +113,8 @@ func (w workloadAnswer) progress() string {
 	} else if n := len(o.Steps); n > 0 {
 		text += ", " + o.Steps[n-1].Name
 	}
-	if o.Event != nil {
-		text += ": " + strings.TrimSpace(o.Event.Object+" "+o.Event.Reason)
+	if news := o.news(); news != "" {
+		text += ": " + news
 	}
 	return text
 }

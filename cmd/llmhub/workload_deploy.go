@@ -15,6 +15,8 @@ type deployFlags struct {
 	consentFlags
 	ending
 	dryRun, wait bool
+	// upgrade says that a workload is changed.
+	upgrade bool
 }
 
 func (f *deployFlags) add(cmd *cobra.Command) {
@@ -34,7 +36,8 @@ A product is deployed when its documents are accepted. Read them with "workload 
 accept each by the digest of what you have read: --accept DOCUMENT=DIGEST. --accept-all accepts all as they are now and
 prints which; say it only if whoever answers for the tenant has agreed to that.
 
-A secret is never given on the command line, but as a reference: --secret PATH=env:NAME or --secret PATH=file:PATH.`
+A secret is never given on the command line, but as a reference: --secret PATH=env:NAME or --secret PATH=file:PATH. A file
+called - is standard input.`
 
 func newWorkloadDeploy(api *apiFlags) *cobra.Command {
 	f := &deployFlags{valueFlags: valueFlags{api: api}}
@@ -82,9 +85,11 @@ func newWorkloadUpgrade(api *apiFlags) *cobra.Command {
 		Long: `Upgrade a workload to the product's current version, with the values that it has and those that
 are given. --dry-run shows what changes. The product's documents are accepted as with "workload deploy".`,
 		Example: `  llmhub workload upgrade WORKLOAD --dry-run
-  llmhub workload upgrade WORKLOAD --set persistence.size=8Gi --unset maxMemory --accept-all --wait`,
+  llmhub workload upgrade WORKLOAD --set maxMemory=512mb --accept-all --wait
+  llmhub workload upgrade WORKLOAD --unset maxMemory --secret auth.password=env:PASSWORD --accept-all`,
 		Args: oneID,
 	}
+	f.upgrade = true
 	f.add(cmd)
 	f.addUpgrade(cmd)
 	return f.decides(api.clusterCommand(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
@@ -111,7 +116,7 @@ func (f *deployFlags) send(ctx context.Context, c *client, productID, path strin
 	if f.dryRun {
 		text, err := c.post(ctx, path+"/review", body)
 		if err != nil {
-			return nil, err
+			return nil, f.refused(ctx, c, productID, path, body, err)
 		}
 		var r reviewAnswer
 		if err := json.Unmarshal(text, &r); err != nil {
@@ -126,7 +131,7 @@ func (f *deployFlags) send(ctx context.Context, c *client, productID, path strin
 	}
 	text, err := c.post(ctx, path, body)
 	if err != nil {
-		return nil, err
+		return nil, f.refused(ctx, c, productID, path, body, err)
 	}
 	return f.begun(ctx, f.api.env, c, text, f.wait)
 }
@@ -134,7 +139,7 @@ func (f *deployFlags) send(ctx context.Context, c *client, productID, path strin
 // showSent prints what send has returned.
 func (f *deployFlags) showSent(text json.RawMessage, show func(workloadAnswer) error) error {
 	if f.dryRun {
-		return showReview(f.api.env, text)
+		return showReview(f.api.env, text, f.upgrade)
 	}
 	var w workloadAnswer
 	if err := json.Unmarshal(text, &w); err != nil {

@@ -34,25 +34,51 @@ type reviewAnswer struct {
 	Diff []struct{ Kind, Name, Change string }
 }
 
+const warningsHint = "deploy with --yes-warnings if they are acceptable"
+
 // verdict returns what keeps from deploying; confirmed says that warnings do not.
 func (r reviewAnswer) verdict(confirmed bool) error {
 	switch {
 	case r.Blocked:
 		return errors.New("this cannot be deployed: a check has failed")
 	case r.Warned && !confirmed:
-		return &hintedError{errors.New("there are warnings"), "deploy with --yes-warnings if they are acceptable"}
+		return &hintedError{errors.New("there are warnings"), warningsHint}
 	}
 	return nil
 }
 
-// showReview prints the checks, what the cloud bills, what changes, and the values.
-func showReview(env *environment, text json.RawMessage) error {
+// showReview prints the checks, what the cloud bills, what an upgrade changes, and the values.
+func showReview(env *environment, text json.RawMessage, upgrade bool) error {
 	var r reviewAnswer
 	if err := json.Unmarshal(text, &r); err != nil {
 		return err
 	}
+	all := r.rows(func(string) bool { return true })
+	tables := []error{printTable(env.stdout, checkTitles, all), r.showBill(env)}
+	if len(r.Diff) > 0 {
+		var rows [][]string
+		for _, d := range r.Diff {
+			rows = append(rows, []string{d.Change, d.Kind, d.Name})
+		}
+		fmt.Fprintln(env.stdout)
+		tables = append(tables, printTable(env.stdout, left("CHANGE", "KIND", "NAME"), rows))
+	}
+	if upgrade && len(r.Diff) == 0 && !r.Blocked {
+		fmt.Fprint(env.stdout, "\nNo object changes.\n")
+	}
+	_, err := fmt.Fprintf(env.stdout, "\nValues, with secrets masked:\n%s\n", cleanLines(strings.TrimSpace(r.YAML)))
+	return errors.Join(append(tables, err)...)
+}
+
+var checkTitles = left("CHECK", "STATE", "REASON")
+
+// rows returns the checks in certain states, a row for each reason.
+func (r reviewAnswer) rows(shown func(state string) bool) [][]string {
 	var rows [][]string
 	for _, c := range r.Checks {
+		if !shown(c.State) {
+			continue
+		}
 		reasons := []*reasonAnswer{nil}
 		if len(c.Reasons) > 0 {
 			reasons = c.Reasons
@@ -61,17 +87,7 @@ func showReview(env *environment, text json.RawMessage) error {
 			rows = append(rows, []string{c.Name, c.State, reason.String()})
 		}
 	}
-	tables := []error{printTable(env.stdout, left("CHECK", "STATE", "REASON"), rows), r.showBill(env)}
-	if len(r.Diff) > 0 {
-		rows = nil
-		for _, d := range r.Diff {
-			rows = append(rows, []string{d.Change, d.Kind, d.Name})
-		}
-		fmt.Fprintln(env.stdout)
-		tables = append(tables, printTable(env.stdout, left("CHANGE", "KIND", "NAME"), rows))
-	}
-	_, err := fmt.Fprintf(env.stdout, "\nValues, with secrets masked:\n%s\n", cleanLines(strings.TrimSpace(r.YAML)))
-	return errors.Join(append(tables, err)...)
+	return rows
 }
 
 // showBill prints what is made in the cluster that the cloud bills to the tenant, whatever the product costs.

@@ -74,7 +74,7 @@ func showClusters(env *environment, text json.RawMessage) error {
 	}
 	rows := make([][]string, len(list.Data))
 	for i, c := range list.Data {
-		rows[i] = []string{c.ID, c.Name, dash(c.Version), yes(c.Available), dash(strings.TrimSpace(c.Phase + " " + c.Message))}
+		rows[i] = []string{c.ID, c.Name, dash(c.Version), yes(c.Available), dash(strings.TrimPrefix(strings.TrimSuffix(c.Phase+": "+c.Message, ": "), ": "))}
 	}
 	return printTable(env.stdout, left("CLUSTER", "NAME", "VERSION", "AVAILABLE", "STATE"), rows)
 }

@@ -24,6 +24,8 @@ type scriptedAPI struct {
 	asked   []string
 	bodies  []string
 	tokens  []string
+	// stdin is what commands have on standard input.
+	stdin string
 }
 
 func newScriptedAPI(t *testing.T, answers map[string][]string) *scriptedAPI {
@@ -73,7 +75,7 @@ func (s *scriptedAPI) run(args ...string) (code int, stdout, stderr string) {
 	}
 	var out, errs bytes.Buffer
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	code = run(s.t.Context(), append([]string{"workload"}, args...), lookup, strings.NewReader(""), &out, &errs)
+	code = run(s.t.Context(), append([]string{"workload"}, args...), lookup, strings.NewReader(s.stdin), &out, &errs)
 	if strings.Contains(out.String()+errs.String(), "canary") {
 		s.t.Errorf("%v prints a secret:\n%s\n%s", args, out.String(), errs.String())
 	}
@@ -177,6 +179,7 @@ func TestWorkloadDeployIsRefused(t *testing.T) {
 		{exitUsage, `no document "guide" that has to be accepted`, append([]string{"nginx", "--accept", "guide=sha256:g"}, onCluster...)},
 		{exitUsage, "if any flags in the group [accept accept-all]", append([]string{"nginx", "--accept", "eula=x", "--accept-all"}, onCluster...)},
 		{exitUsage, "if any flags in the group [dry-run wait]", append([]string{"nginx", "--dry-run", "--wait"}, onCluster...)},
+		{exitUsage, "if any flags in the group [licence licence-later]", append([]string{"nginx", "--licence", "x", "--licence-later"}, onCluster...)},
 		{exitFailed, "no node can take a pod", append([]string{"nginx", "--accept-all"}, onCluster...)},
 		{exitNotFound, "there is no such thing", append([]string{"none", "--accept-all"}, onCluster...)},
 	} {
@@ -235,6 +238,10 @@ func TestWorkloadWait(t *testing.T) {
 			[]string{"workload wl_1 is installing, 1 of 3 pods ready: Pod/web-0 Pulling\nworkload wl_1 is ready\n"}},
 		{"error", []string{workloadIn("error", imagePull)}, workloadIn("preparing", `,"operation":{"kind":"install","steps":[{"name":"started"},{"name":"chart"}]}`), exitFailed, "wl_1\n",
 			[]string{"workload wl_1 is preparing, chart\n", "llmhub: workload wl_1 is in error: an image cannot be pulled (Pod/web-0): no such image\n"}},
+		{"reason", []string{workloadIn("error", imagePull)}, workloadIn("installing", `,"operation":{"kind":"install","ready_pods":0,"wanted_pods":1,"event":{"object":"Pod/web-0","reason":"Scheduled"}`+imagePull+`}`), exitFailed, "wl_1\n",
+			[]string{"workload wl_1 is installing, 0 of 1 pods ready: an image cannot be pulled (Pod/web-0): no such image\n"}},
+		{"old event", []string{workloadIn("removed", "")}, workloadIn("removing", `,"operation":{"kind":"uninstall","requested_at":"2026-11-01T10:00:00Z","ready_pods":0,"wanted_pods":1,"event":{"at":"2026-11-01T09:00:00Z","object":"Pod/web-0","reason":"Scheduled"}}`), exitOK, "wl_1\n",
+			[]string{"workload wl_1 is removing, 0 of 1 pods ready\n"}},
 		{"access ended", nil, workloadIn("installing", accessEnded), exitFailed, "wl_1\n",
 			[]string{"llmhub: workload wl_1 waits: the access has ended\n", "hint: set OS_TOKEN to another IAM token, then llmhub workload continue wl_1\n"}},
 		{"gone", []string{`404 {"error":{"code":"not_found","message":"there is no such workload"}}`}, installing, exitNotFound, "", []string{"llmhub: there is no such workload\n"}},
@@ -336,7 +343,7 @@ func TestWorkloadCommands(t *testing.T) {
 		{[]string{"continue", "wl_1", "--wait"}, "is ready", "POST /workloads/wl_1/continue"},
 		{[]string{"uninstall", "wl_1", "--confirm", "nginx-1", "--forget"}, "is removed", "POST /workloads/wl_1/uninstall"},
 		{[]string{"targets"}, "p1 eu-de yes", ""},
-		{[]string{"targets", "--project", "p/1"}, "c1 main v1.29 yes Available\nc2 old - no Hibernation asleep", ""},
+		{[]string{"targets", "--project", "p/1"}, "c1 main v1.29 yes Available\nc2 old - no Hibernation: asleep", ""},
 		{[]string{"targets", "--project", "p1", "--cluster", "c1"}, "version v1.29.3\nnamespace web is being deleted\nstorage class csi-disk the default", ""},
 		{[]string{"form", "nginx"}, "replicas number yes 2 Replicas from 1 up to 9\nsize select no - Size s l", ""},
 		{[]string{"list", "--json"}, `"id": "wl_1",`, ""},
@@ -360,11 +367,64 @@ func TestWorkloadCommands(t *testing.T) {
 		t.Errorf("waiting for one in error: exit code %d, %s", code, stderr)
 	}
 	s.answers["POST /workloads/wl_1/rollback"] = []string{`403 {"error":{"code":"access-ended","message":"the access has ended"}}`}
-	if code, _, stderr := s.run("rollback", "wl_1", "--revision", "1"); code != exitFailed || !strings.Contains(stderr, "hint: set OS_TOKEN to an IAM token that holds") {
+	if code, _, stderr := s.run("OS_TOKEN=canary", "rollback", "wl_1", "--revision", "1"); code != exitFailed || !strings.Contains(stderr, "hint: set OS_TOKEN to an IAM token that holds") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	s.answers["POST /workloads/wl_1/rollback"] = []string{`431 {"error":{"code":"headers_too_large","message":"too large"}}`}
 	if code, _, stderr := s.run("OS_TOKEN=canary", "rollback", "wl_1", "--revision", "1"); code != exitFailed || !strings.Contains(stderr, "hint: the IAM token is larger than limits.header") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+// TestWorkloadRefusals: what the server refuses is told with the flags that are about it, and a failed check by itself.
+func TestWorkloadRefusals(t *testing.T) {
+	invalid := func(code, field string) string {
+		return `422 {"error":{"code":"` + code + `","message":"` + field + `: is wrong","details":[{"field":"` + field + `","message":"is wrong"}]}}`
+	}
+	state := func(field string) string {
+		return `409 {"error":{"code":"invalid_state","message":"no","details":[` + field + `]}}`
+	}
+	passed := strings.Replace(fmt.Sprintf(reviewed, false), `"warned":true`, `"warned":false`, 1)
+	file := inFolder(t, map[string]string{"my.key": "canary-licence"})
+	for name, c := range map[string]struct {
+		answer, review string
+		says           string
+		args           []string
+	}{
+		"namespace":       {invalid("invalid", "target.namespace"), "", "llmhub: target.namespace: is wrong\nhint: llmhub workload targets --project ID --cluster ID shows", nil},
+		"release":         {invalid("conflict", "target.release"), "", "llmhub workload upgrade changes it\n", nil},
+		"value":           {invalid("invalid", "replicas"), "", "llmhub: replicas: is wrong\nhint: llmhub workload form nginx shows what can be set", nil},
+		"no licence":      {invalid("invalid", "licence"), "", "hint: --licence FILE gives it\n", nil},
+		"wrong licence":   {invalid("invalid", "licence"), "", "hint: llmhub workload form nginx", []string{"--licence", file("my.key")}},
+		"failed check":    {state(""), fmt.Sprintf(reviewed, true), "CHECK      STATE   REASON\nresources  warned  the nodes have less free: 1 CPU\nllmhub: this cannot be deployed: a check has failed\nhint: --dry-run", nil},
+		"warning":         {state(`{"field":"confirm_warnings","message":"no"}`), fmt.Sprintf(reviewed, false), "1 CPU\nllmhub: there are warnings\nhint: deploy with --yes-warnings", nil},
+		"something else":  {state(""), passed, "llmhub: no\n", nil},
+		"review fails":    {state(""), `502 {"error":{"code":"unreachable","message":"gone"}}`, "llmhub: no\n", nil},
+		"no token at all": {`403 {"error":{"code":"access-ended","message":"has ended"}}`, "", "llmhub: clusters of the cloud need a token of the identity service\nhint: set OS_TOKEN to one", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScriptedAPI(t, map[string][]string{"GET /products/nginx": {product}, "POST /workloads": {c.answer}, "POST /workloads/review": {c.review}})
+			code, stdout, stderr := s.run(append(append([]string{"deploy", "nginx", "--accept-all"}, onCluster...), c.args...)...)
+			if code != exitFailed || stdout != "" || !strings.Contains(stderr, c.says) {
+				t.Errorf("exit code %d, output %q, errors %q; want %q", code, stdout, stderr, c.says)
+			}
+		})
+	}
+}
+
+// TestWorkloadFromStandardInput takes values from a pipe.
+func TestWorkloadFromStandardInput(t *testing.T) {
+	s := newScriptedAPI(t, map[string][]string{"GET /products/nginx": {product}, "POST /workloads": {workloadIn("requested", "")}})
+	s.stdin = "replicas: 5\n"
+	s.must(append([]string{"deploy", "nginx", "--accept-all", "--values", "-"}, onCluster...)...)
+	s.must(append([]string{"deploy", "nginx", "--accept-all", "--licence", "-"}, onCluster...)...)
+	sent := strings.Join(s.bodies, "\n")
+	if !strings.Contains(sent, `"values":{"replicas":5}`) || !strings.Contains(sent, `"licence":"cmVwbGljYXM6IDUK"`) || strings.Contains(sent, "licence_name") {
+		t.Errorf("sent\n%s", sent)
+	}
+	s.stdin = ""
+	if code, _, stderr := s.run(append([]string{"deploy", "nginx", "--values", "-"}, onCluster...)...); code != exitFailed || !strings.Contains(stderr, "standard input is empty") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }

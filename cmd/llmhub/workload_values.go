@@ -33,12 +33,13 @@ type valueFlags struct {
 
 func (v *valueFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&v.values, "values", "", "YAML `FILE` of values, nested or by dotted paths")
+	f.StringVar(&v.values, "values", "", "YAML `FILE` of values, nested or by dotted paths; - for standard input")
 	f.StringArrayVar(&v.sets, "set", nil, "a value as `PATH=VALUE`; several of one path are a list")
 	f.StringArrayVar(&v.files, "set-file", nil, "a value as `PATH=FILE`, which holds it")
 	f.StringArrayVar(&v.secrets, "secret", nil, "a secret as `PATH=REFERENCE`: env:NAME or file:PATH, never the secret itself")
-	f.StringVar(&v.licence, "licence", "", "`FILE` of a licence that you bring along")
+	f.StringVar(&v.licence, "licence", "", "`FILE` of a licence that you bring along; - for standard input")
 	f.BoolVar(&v.licenceLater, "licence-later", false, "the licence is entered after the deployment, where the product allows it")
+	cmd.MarkFlagsMutuallyExclusive("licence", "licence-later")
 	f.BoolVar(&v.confirmed, "yes-warnings", false, "go on in spite of warnings")
 }
 
@@ -60,11 +61,14 @@ func (v *valueFlags) body() (map[string]any, error) {
 	}
 	body := map[string]any{"values": values, "secrets": secrets, "clear_secrets": v.clear, "licence_later": v.licenceLater, "confirm_warnings": v.confirmed}
 	if v.licence != "" {
-		licence, err := readInput(v.licence, deployer.MaxLicenceBytes)
+		licence, err := v.api.env.readInput(v.licence, deployer.MaxLicenceBytes)
 		if err != nil {
 			return nil, err
 		}
-		body["licence"], body["licence_name"] = base64.StdEncoding.EncodeToString(licence), filepath.Base(v.licence)
+		body["licence"] = base64.StdEncoding.EncodeToString(licence)
+		if v.licence != fromStdin {
+			body["licence_name"] = filepath.Base(v.licence)
+		}
 	}
 	return body, nil
 }
@@ -91,7 +95,7 @@ func (v *valueFlags) allValues() (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := readInput(file, maxValuesBytes)
+		text, err := v.api.env.readInput(file, maxValuesBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +114,7 @@ func (v *valueFlags) allValues() (map[string]any, error) {
 }
 
 func (v *valueFlags) readValues() (map[string]any, error) {
-	text, err := readInput(v.values, maxValuesBytes)
+	text, err := v.api.env.readInput(v.values, maxValuesBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +158,7 @@ func (v *valueFlags) resolve(reference string) (secret.Text, error) {
 		return secret.New(text), nil
 	}
 	if name, ok := strings.CutPrefix(reference, "file:"); ok {
-		text, err := readInput(name, maxSecretBytes)
+		text, err := v.api.env.readInput(name, maxSecretBytes)
 		// The line end is what editors and echo leave.
 		return secret.New(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")), err
 	}
@@ -170,21 +174,31 @@ func pair(flag, text string) (path, value string, err error) {
 	return path, value, nil
 }
 
-// readInput reads a file of at most limit bytes.
-func readInput(path string, limit int64) ([]byte, error) {
+// fromStdin stands for standard input where a file is asked for.
+const fromStdin = "-"
+
+// readInput reads a file, or standard input, of at most limit bytes.
+func (e *environment) readInput(path string, limit int64) ([]byte, error) {
+	if path == fromStdin {
+		return readBounded("standard input", e.stdin, limit)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %s", clean(path), yamldoc.Reason(err))
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	return readBounded(path, f, limit)
+}
+
+func readBounded(name string, from io.Reader, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(from, limit+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %s", clean(path), yamldoc.Reason(err))
+		return nil, fmt.Errorf("%s cannot be read: %s", clean(name), yamldoc.Reason(err))
 	case int64(len(text)) > limit:
-		return nil, fmt.Errorf("%s is larger than %d bytes", clean(path), limit)
+		return nil, fmt.Errorf("%s is larger than %d bytes", clean(name), limit)
 	case len(text) == 0:
-		return nil, errors.New(clean(path) + " is empty")
+		return nil, errors.New(clean(name) + " is empty")
 	}
 	return text, nil
 }
