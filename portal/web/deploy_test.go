@@ -128,7 +128,7 @@ func TestDeployWithoutScript(t *testing.T) {
 		t.Errorf("what was not touched is sent: %v", got)
 	}
 	page = b.get(draft + "/configuration")
-	page.contains(t, "It has been entered", `name="forget" value="auth.password"`, `<td><code>20Gi</code></td>`)
+	page.contains(t, "It has been entered", `name="forget" value="auth.password"`, `<code>20Gi</code></td>`)
 
 	page = b.get(draft + "/review")
 	page.contains(t, "3 × 8 GiB = 24 GiB", "csi-disk", "front", "Ports 443", "The cluster has less free", "2 cores wanted", `name="confirmed" value="yes" required>`, "even if the product is free")
@@ -312,7 +312,10 @@ func TestReviewBlocks(t *testing.T) {
 	draft := b.beginAt("valkey")
 	b.post(draft+"/configuration").leads(t, draft+"/review")
 	f.deployments.review = deployer.Review{Blocked: true, Checks: []deployer.Check{
-		{Name: deployer.CheckScope, State: deployer.CheckFailed, Reasons: []deployer.Reason{{Code: deployer.ClusterScoped, Object: "ClusterRole/admin"}}},
+		{Name: deployer.CheckVersion, State: deployer.CheckPassed},
+		{Name: deployer.CheckScope, State: deployer.CheckFailed, Reasons: []deployer.Reason{
+			{Code: deployer.ClusterScoped, Object: "ClusterRole/admin", Detail: "one"}, {Code: deployer.ClusterScoped, Object: "ClusterRole/reader", Detail: "two"},
+		}},
 		{Name: deployer.CheckReachable, State: deployer.CheckFailed, Reasons: []deployer.Reason{{Code: deployer.AccessEnded}}},
 		{Name: deployer.CheckQuota, State: deployer.CheckSkipped},
 	}}
@@ -320,11 +323,17 @@ func TestReviewBlocks(t *testing.T) {
 	if left := time.Until(f.deployments.deadline); left < 40*time.Second {
 		t.Errorf("a review of every object has %v", left)
 	}
-	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "not checked", "A check has failed", `name="next" value="`+draft+`/review"`)
+	a.contains(t, "wants to create an object for the whole cluster", "ClusterRole/admin", "ClusterRole/reader", "one", "two", "not checked", "These checks have failed", `href="#check-scope"`, `name="next" value="`+draft+`/review"`)
 	a.lacks(t, `name="consent"`)
+	if n := strings.Count(a.text, "wants to create an object for the whole cluster"); n != 1 {
+		t.Errorf("what is wrong with two objects is said %d times", n)
+	}
+	if strings.Index(a.text, `id="check-scope"`) > strings.Index(a.text, `id="check-version"`) {
+		t.Error("a check that has passed stands before one that has failed")
+	}
 	f.deployments.fail = map[string]error{"Review": &deployer.Reason{Code: deployer.AccessEnded}}
 	a = b.get(draft + "/review")
-	a.contains(t, "Sign in again", "A check has failed")
+	a.contains(t, "Sign in again", "could not be checked")
 	f.deployments.fail = map[string]error{"Deploy": fault.New(fault.State, "", "the tenant is suspended")}
 	p, _ := f.options.Catalog().Product("valkey")
 	var consents []string

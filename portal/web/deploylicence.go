@@ -89,6 +89,9 @@ func (w *Web) setLicence(v *visit) error {
 		if !shown {
 			return err
 		}
+		if faults["licence"] != "" && name == "" && !v.checked("later") { // the step has two fields for it
+			faults["licence"] = v.phrase(fault.New(fault.Invalid, "licence", "choose a file or enter the licence as text"))
+		}
 		return w.answerLicence(v, fiber.StatusUnprocessableEntity, d, p, faults)
 	}
 	return w.answerLicence(v, fiber.StatusUnprocessableEntity, d, p, map[string]string{"licence": problem})

@@ -13,9 +13,13 @@ import (
 
 // draftReviewPage is what is seen before "Deploy now": the checks, what is billed, what is made, and what has to be accepted.
 type draftReviewPage struct {
-	Wizard           wizard
-	Path             string
-	Checks           []checkRow
+	Wizard wizard
+	Path   string
+	Checks []checkRow
+	// Failed are the checks that keep from deploying.
+	Failed []link
+	// Fee and Price are what the seller says of them; each is empty if that is nothing.
+	Fee, Price       string
 	Blocked, Warned  bool
 	Claims           []claimRow
 	Balancers        []balancerRow
@@ -35,8 +39,8 @@ type draftReviewPage struct {
 
 // checkRow is a check of preflight with its outcome in words.
 type checkRow struct {
-	Text, State, Class, Icon string
-	Reasons                  []*reasonNote
+	ID, Text, State, Class, Icon string
+	Reasons                      []*reasonNote
 }
 
 // claimRow are volumes that are billed.
@@ -103,7 +107,7 @@ func (w *Web) answerDraftReview(v *visit, status int, d deployer.Draft, p catalo
 	if err != nil {
 		return err
 	}
-	page := draftReviewPage{Wizard: z, Path: draftPath(d.ID) + "/review", Confirmed: v.checked("confirmed"), Trouble: note, Verb: v.t("deploy.now"), ConfigurationURL: draftPath(d.ID) + "/configuration"}
+	page := draftReviewPage{Wizard: z, Path: draftPath(d.ID) + "/review", Confirmed: v.checked("confirmed"), Trouble: note, Verb: v.t("deploy.now"), Fee: p.LicenceFee.In(v.loc.Language()), Price: p.PriceInfo.In(v.loc.Language()), ConfigurationURL: draftPath(d.ID) + "/configuration"}
 	if z.Upgrade {
 		page.Verb = v.t("deploy.now.upgrade")
 	}
@@ -131,8 +135,12 @@ func (w *Web) answerDraftReview(v *visit, status int, d deployer.Draft, p catalo
 
 func (v *visit) fillReview(page *draftReviewPage, r deployer.Review) {
 	page.Blocked, page.Warned, page.YAML = r.Blocked, r.Warned, r.YAML
-	for _, c := range r.Checks {
-		page.Checks = append(page.Checks, v.checkRow(c))
+	for _, c := range inOrderOfTrouble(r.Checks) {
+		row := v.checkRow(c)
+		page.Checks = append(page.Checks, row)
+		if c.State == deployer.CheckFailed {
+			page.Failed = append(page.Failed, link{"#" + row.ID, row.Text})
+		}
 	}
 	in := r.Inventory
 	for _, c := range in.Claims {
@@ -171,13 +179,28 @@ func (v *visit) fillReview(page *draftReviewPage, r deployer.Review) {
 	}
 }
 
+// inOrderOfTrouble returns the checks with those first that keep from deploying, then those that warn.
+func inOrderOfTrouble(checks []deployer.Check) []deployer.Check {
+	rank := map[deployer.CheckState]int{deployer.CheckFailed: 0, deployer.CheckWarned: 1, deployer.CheckSkipped: 2, deployer.CheckPassed: 3}
+	checks = slices.Clone(checks)
+	slices.SortStableFunc(checks, func(a, b deployer.Check) int { return rank[a.State] - rank[b.State] })
+	return checks
+}
+
 func (v *visit) checkRow(c deployer.Check) checkRow {
 	looks := map[deployer.CheckState][2]string{
 		deployer.CheckPassed: {"good", "check"}, deployer.CheckWarned: {"warn", "alert"}, deployer.CheckFailed: {"bad", "close"}, deployer.CheckSkipped: {"off", "minus"},
 	}
-	row := checkRow{Text: v.t("check." + string(c.Name)), State: v.t("check.state." + string(c.State)), Class: looks[c.State][0], Icon: looks[c.State][1]}
+	row := checkRow{ID: "check-" + string(c.Name), Text: v.t("check." + string(c.Name)), State: v.t("check.state." + string(c.State)), Class: looks[c.State][0], Icon: looks[c.State][1]}
+	notes := make(map[deployer.ReasonCode]*reasonNote) // the same is said once, whatever number of objects it is about
 	for i := range c.Reasons {
-		row.Reasons = append(row.Reasons, v.mendable(&c.Reasons[i]))
+		r := &c.Reasons[i]
+		if note := notes[r.Code]; note != nil {
+			note.add(r)
+			continue
+		}
+		notes[r.Code] = v.mendable(r)
+		row.Reasons = append(row.Reasons, notes[r.Code])
 	}
 	return row
 }

@@ -98,7 +98,7 @@ func (w *Web) answerTarget(v *visit, status int, d deployer.Draft, p catalog.Pro
 	}
 	page := targetPage{
 		Wizard: z, Path: draftPath(d.ID) + "/target", Trouble: note, NamespaceFault: faults["namespace"], ProjectFault: faults["project"], ClusterFault: faults["cluster"],
-		NewNamespace: field{Name: "new_namespace", Label: v.t("target.namespace.new"), Type: "text", Hint: v.t("target.namespace.hint"), Error: faults["new_namespace"], Autocomplete: "off", MaxLength: 63},
+		NewNamespace: field{Name: "new_namespace", Label: v.t("target.namespace.new"), Type: "text", Required: true, Hint: v.t("target.namespace.hint"), Error: faults["new_namespace"], Autocomplete: "off", MaxLength: 63},
 		Release:      field{Name: "release", Label: v.t("target.release"), Type: "text", Value: t.Release, Hint: v.t("target.release.hint"), Error: faults["release"], Autocomplete: "off", MaxLength: 53},
 	}
 	if err := w.offerTargets(v, &page, t, p); err != nil {

@@ -20,6 +20,8 @@ type frame struct {
 	Narrow bool
 	// Plain says that there is no navigation at the side.
 	Plain bool
+	// Settled says that what the address says has been begun is over, so that it is not said again.
+	Settled bool
 
 	Brand   string
 	Logo    bool
@@ -72,7 +74,7 @@ func (v *visit) complete(f *frame) error {
 	if v.c.Method() != "GET" {
 		f.Path = "/"
 	}
-	if done := v.query("done"); done != "" && isDone(done) {
+	if done := v.query("done"); done != "" && isDone(done) && !f.Settled {
 		f.Done = v.t("done." + done)
 	}
 	f.Foot = v.foot()

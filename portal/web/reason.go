@@ -3,15 +3,18 @@ package web
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
 	"llmhub/deployer"
 )
 
-// reasonNote says what keeps a deployment from going on: a sentence, what can be done about it, and the cluster's own words.
+// reasonNote says what keeps a deployment from going on: a sentence, what can be done about it, the objects that it is about,
+// and the cluster's own words.
 type reasonNote struct {
-	Text, Remedy, Object, Detail string
+	Text, Remedy     string
+	Objects, Details []string
 	// SignIn says that signing in again mends it, and leads back to Next. Token is for that form.
 	SignIn      bool
 	Next, Token string
@@ -23,7 +26,19 @@ func (v *visit) reason(r *deployer.Reason) *reasonNote {
 		return nil
 	}
 	key := "reason." + string(r.Code)
-	return &reasonNote{Text: v.t(key), Remedy: v.t(key + ".fix"), Object: r.Object, Detail: r.Detail}
+	note := &reasonNote{Text: v.t(key), Remedy: v.t(key + ".fix")}
+	note.add(r)
+	return note
+}
+
+// add notes what a reason is about.
+func (n *reasonNote) add(r *deployer.Reason) {
+	if r.Object != "" && !slices.Contains(n.Objects, r.Object) {
+		n.Objects = append(n.Objects, r.Object)
+	}
+	if r.Detail != "" && !slices.Contains(n.Details, r.Detail) {
+		n.Details = append(n.Details, r.Detail)
+	}
 }
 
 // trouble returns what an error of a cluster says at its place on a page, with a way to sign in again where that helps, or

@@ -103,7 +103,7 @@ func (w *Web) answerWorkload(v *visit, status int, problem *reasonNote) error {
 	}
 	p.Guide = w.guide(v, l, p.Live)
 	return workloadTemplate.render(v, status, frame{
-		Title: p.Product, Current: "/workloads", Crumbs: []link{{"/workloads", v.t("workloads.title")}, {"", p.Product}},
+		Title: p.Product, Current: "/workloads", Settled: !l.State.Pending(), Crumbs: []link{{"/workloads", v.t("workloads.title")}, {"", p.Product}},
 	}, p)
 }
 

@@ -47,7 +47,8 @@ func TestWorkloadInItsStates(t *testing.T) {
 	page := b.get("/workloads/wl_1")
 	page.contains(t, `data-poll="2000"`, "Installing", "11:00:05", "1 of 3 pods ready", "Pod/cache-0 – Pulling: pulling it", "Wait until everything is ready", "Refresh", "/workloads/wl_1/uninstall",
 		`data-announce="Installing: Objects given to the cluster, 1 of 3 pods ready"`)
-	page.lacks(t, "/workloads/wl_1/upgrade", "As the cluster tells now")
+	b.get("/workloads/wl_1?done=deployment-started").contains(t, "Deployment has started")
+	page.lacks(t, "/workloads/wl_1/upgrade", "As the cluster reports it now")
 
 	reason := &deployer.Reason{Code: deployer.CrashLoop, Object: "Pod/cache-0", Detail: "back-off restarting"}
 	ended := op
@@ -60,8 +61,9 @@ func TestWorkloadInItsStates(t *testing.T) {
 		l.State, l.Reason, l.History = deployer.Failed, reason, []deployer.Operation{ended}
 		l.Values, l.SecretPaths = map[string]any{"persistence": map[string]any{"size": "20Gi"}, "n": 3.0}, []string{"auth.password"}
 	})
+	b.get("/workloads/wl_1?done=deployment-started").lacks(t, "Deployment has started")
 	page = b.get("/workloads/wl_1")
-	page.contains(t, "This did not succeed", "A container ends again and again.", "Read its log.", "back-off restarting", "persistence.size", "20Gi", "auth.password", "••••••", "192.0.2.10", "0 / 1",
+	page.contains(t, "The last operation has failed", "A container ends again and again.", "Read its log.", "back-off restarting", "persistence.size", "20Gi", "auth.password", "••••••", "192.0.2.10", "0 / 1",
 		"cache.shop.svc:6379", "/workloads/wl_1/upgrade", "History")
 	page.lacks(t, "data-poll", "/workloads/wl_1/rollback")
 
@@ -144,7 +146,7 @@ func TestWorkloadActions(t *testing.T) {
 		l.State, l.Reason, l.Operation = deployer.Installing, &deployer.Reason{Code: deployer.AccessEnded}, &deployer.Operation{Kind: deployer.JobInstall}
 	})
 	t.Run("continue", func(t *testing.T) {
-		b.get("/workloads/wl_1").contains(t, "This waits for you", `action="/workloads/wl_1/continue"`, "Sign in again")
+		b.get("/workloads/wl_1").contains(t, "Waiting for you", `action="/workloads/wl_1/continue"`, "Sign in again")
 		f.deployments.fail = map[string]error{"Continue": &deployer.Reason{Code: deployer.AccessEnded}}
 		if a := b.post("/workloads/wl_1/continue"); a.status != http.StatusConflict {
 			t.Errorf("status %d", a.status)
