@@ -69,7 +69,7 @@ func (s *Service) configuredAccess(ctx context.Context, tenantID, clusterID stri
 			return c.Access, nil
 		}
 	}
-	return Access{}, &Reason{Code: ClusterGone, Detail: "the cluster is not configured for the tenant any more"}
+	return Access{}, &Reason{Code: ClusterGone, Detail: "the cluster is not configured for the tenant"}
 }
 
 // vouch insists that a credential is that of a user of the tenant's domain: who comes with an API token could bring anybody's.
@@ -79,7 +79,7 @@ func (s *Service) vouch(ctx context.Context, tenantID string, cred Credential) e
 	case !s.cloud():
 		return &Reason{Code: ClusterGone, Detail: "no cloud is configured"}
 	case !cred.Token.IsSet():
-		return &Reason{Code: AccessEnded}
+		return &Reason{Code: AccessEnded, Detail: "there is no token of the identity service"}
 	case s.tokens.vouched(tenantID, cred.Token):
 		return nil
 	}
