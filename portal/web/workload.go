@@ -161,7 +161,7 @@ func (w *Web) workloadActions(v *visit, l deployer.Workload) workloadActions {
 }
 
 // kindsWithPods are the objects of which there is more to say than whether they are ready.
-var kindsWithPods = []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"}
+var kindsWithPods = []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"}
 
 // live asks the cluster how the objects are doing. A cluster that cannot be read is said on the page, and is no error.
 func (w *Web) live(v *visit, l deployer.Workload) (*liveView, error) {
