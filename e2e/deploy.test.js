@@ -114,7 +114,7 @@ function deployments() {
     assert.equal(await page.getByLabel(w.words.release).inputValue(), release);
     await w.next();
     await w.at('licence');
-    await page.getByRole('heading', { name: /^Eine Lizenz ist da/ }).waitFor();
+    await page.getByRole('heading', { name: /^Eine Lizenz ist hinterlegt/ }).waitFor();
     await w.next();
     await w.at('configuration');
     assert.equal(await page.getByLabel('Titel der Seite').inputValue(), 'Unser Fuhrpark', 'Back has lost nothing');
@@ -201,7 +201,7 @@ function deployments() {
     await w.state('ready').waitFor();
     assert.deepEqual(await revisions(), [['superseded', 'inspector'], ['superseded', 'second'], ['deployed', 'inspector']]);
     const done = await page.getByRole('region', { name: 'History' }).getByRole('rowheader').allInnerTexts();
-    assert.deepEqual(done.map((text) => text.split(',')[0]), ['Roll back', 'Upgrade', 'Deployment']);
+    assert.deepEqual(done.map((text) => text.split(',')[0]), ['Rollback', 'Upgrade', 'Deployment']);
 
     await hand.press(main.getByRole('link', { name: 'Uninstall' }));
     const typed = page.getByLabel(`Type the release name ${release}`);
@@ -280,7 +280,7 @@ function deployments() {
     const { w, namespace, path } = await halfDeployed(visitor, hand);
     const progress = page.getByRole('region', { name: 'Deployment' });
     await progress.getByText('The quota of the namespace is used up.').waitFor();
-    await hand.press(progress.getByText("The cluster's own words"));
+    await hand.press(progress.getByText('Details', { exact: true }));
     await progress.locator('details code').filter({ hasText: 'exceeded quota' }).waitFor();
     await visitor.goto('/workloads?state=pending');
     await hand.press(page.getByRole('row').filter({ hasText: namespace }).getByRole('link', { name: 'Web Page', exact: true }));

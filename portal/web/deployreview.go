@@ -127,8 +127,12 @@ func (w *Web) answerDraftReview(v *visit, status int, d deployer.Draft, p catalo
 	for _, x := range documents {
 		page.Consents = append(page.Consents, consentBox{ID: x.ID, Title: x.Title, Version: x.Version, Href: "/catalog/" + p.ID + "/documents/" + x.ID, Digest: x.Digest})
 	}
-	for _, text := range faults {
-		page.Problems = append(page.Problems, link{"", sentence(text)})
+	for name, text := range faults {
+		place := ""
+		if name == "confirmed" || name == "accepted" {
+			place = "#deploy"
+		}
+		page.Problems = append(page.Problems, link{place, sentence(text)})
 	}
 	return draftReviewTemplate.render(v, status, v.wizardFrame(z), page)
 }

@@ -24,7 +24,7 @@ func TestWorkloadsList(t *testing.T) {
 	})
 	f.deployments.put("ten_other", "wl_theirs", func(l *deployer.Workload) { l.Target.Release = "theirs" })
 	page := b.get("/workloads")
-	page.contains(t, "Page 1 of 2", `href="/workloads?page=2"`, "prod-1 / shop", "Sample Seller", "Open Source", "21 Nov 2026", `/workloads/wl_a/agreement`, `/workloads/wl_a#guide`)
+	page.contains(t, "Page 1 of 2", `href="/workloads?page=2"`, `prod-1 / <span class="whole">shop</span>`, "Sample Seller", "Open Source", "21 Nov 2026", `/workloads/wl_a/agreement`, `/workloads/wl_a#guide`)
 	page.lacks(t, "theirs")
 	b.get("/workloads?state=error").contains(t, "broken", "An image cannot be pulled.", `<span class="count">12</span>`)
 	b.get("/workloads?q=nothing").contains(t, "No workload fits “nothing”.")
@@ -69,15 +69,15 @@ func TestWorkloadInItsStates(t *testing.T) {
 
 	f.deployments.fail = map[string]error{"Observe": &deployer.Reason{Code: deployer.Unreachable, Detail: "no route"}}
 	f.deployments.put(tenant.ID, "wl_1", func(l *deployer.Workload) { l.Revision = 3 })
-	b.get("/workloads/wl_1").contains(t, "The cluster cannot be read", "The cluster does not answer.", "no route", "/workloads/wl_1/rollback", "Ready")
+	b.get("/workloads/wl_1").contains(t, "The current state is not available", "The cluster does not answer.", "no route", "/workloads/wl_1/rollback", "Ready")
 	// A cluster that does not answer does not keep the page.
 	f.deployments.fail = map[string]error{"Observe": context.DeadlineExceeded}
-	b.get("/workloads/wl_1").contains(t, "The cluster cannot be read", "The cluster does not answer.")
+	b.get("/workloads/wl_1").contains(t, "The current state is not available", "The cluster does not answer.")
 	if left := time.Until(f.deployments.deadline); left > 10*time.Second {
 		t.Errorf("the page waits for %v", left)
 	}
 	f.deployments.put(tenant.ID, "wl_1", func(l *deployer.Workload) { l.State = deployer.Removed })
-	b.get("/workloads/wl_1").lacks(t, "/workloads/wl_1/uninstall", "The cluster cannot be read")
+	b.get("/workloads/wl_1").lacks(t, "/workloads/wl_1/uninstall", "The current state is not available")
 }
 
 // A cluster's address fills in the guide; a text that is none does not.
