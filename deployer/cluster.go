@@ -68,6 +68,8 @@ type Inspection struct {
 	Manifests []byte
 	// Secrets are values that findings must not quote, besides those of the Secrets in Manifests.
 	Secrets []secret.Text
+	// OwnSecret is the name of the Secret that PutSecret will be asked to make for the release; empty if none.
+	OwnSecret string
 }
 
 // Inventory is what rendered manifests mean for a cluster.

@@ -61,6 +61,18 @@ func TestReviewOfWhatIsGood(t *testing.T) {
 	}
 }
 
+// The Secret of a licence is looked for before; an upgrade makes none.
+func TestReviewOfALicence(t *testing.T) {
+	f := newFixture(t)
+	f.reviewed(f.prepared("licensed"))
+	f.reviewed(f.prepared("cache"))
+	for i, want := range []string{"the-licence", ""} {
+		if got := f.cluster.inspected[i].OwnSecret; got != want {
+			t.Errorf("the Secret %q is looked for, want %q", got, want)
+		}
+	}
+}
+
 // What a finding is about decides which check it belongs to.
 func TestFindings(t *testing.T) {
 	for code, name := range map[ReasonCode]CheckName{

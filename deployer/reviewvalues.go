@@ -92,7 +92,7 @@ func (v *reviewer) inspect(ctx context.Context) error {
 	t := v.draft.Value.Target
 	inventory, err := v.cluster.Inspect(ctx, Inspection{
 		Namespace: t.Namespace, NamespaceExists: v.exists, Release: t.Release, Manifests: v.manifests,
-		Secrets: slices.Collect(maps.Values(v.values.Secrets)),
+		Secrets: slices.Collect(maps.Values(v.values.Secrets)), OwnSecret: v.licenceSecret(),
 	})
 	if err != nil {
 		return v.blame(ctx, CheckDryRun, err)
@@ -117,4 +117,12 @@ func (v *reviewer) inspect(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// licenceSecret returns the name of the Secret that the licence goes to, empty if there is none.
+func (v *reviewer) licenceSecret() string {
+	if own := v.product.CCE.BYOL; own != nil && v.draft.Value.WorkloadID == "" {
+		return own.SecretName
+	}
+	return ""
 }

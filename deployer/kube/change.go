@@ -39,6 +39,9 @@ func (c *cluster) CreateNamespace(ctx context.Context, name string) error {
 	return failed(ctx, err, "get namespace "+name)
 }
 
+// notOurs says why a Secret is left alone.
+const notOurs = "a Secret of this name is there and was not made for this release"
+
 // PutSecret makes or replaces a Secret, labelled as the release's. One that is there and has not that label is
 // ReleaseExists.
 func (c *cluster) PutSecret(ctx context.Context, namespace, name, release string, data map[string]secret.Text) error {
@@ -71,7 +74,7 @@ func (c *cluster) PutSecret(ctx context.Context, namespace, name, release string
 		}
 		if !ours(there, release) {
 			return &deployer.Reason{Code: deployer.ReleaseExists, Object: "Secret/" + name,
-				Detail: "a Secret of this name is there and was not made for this release"}
+				Detail: notOurs}
 		}
 		// The version makes sure that what is replaced is what has been looked at.
 		replacement := want.DeepCopy()

@@ -251,6 +251,12 @@ func TestClusterSecret(t *testing.T) {
 	if err := c.PutSecret(ctx, ns, "licence", "other", nil); code(err) != deployer.ReleaseExists {
 		t.Errorf("another release: %v", err)
 	}
+	for release, want := range map[string]bool{"other": true, "r": false} {
+		in := deployer.Inspection{Namespace: ns, NamespaceExists: true, Release: release, Manifests: []byte(web), OwnSecret: "licence"}
+		if got := slices.Contains(inspect(t, c, in), "fails release-exists Secret/licence"); got != want {
+			t.Errorf("the Secret is found to be in the way of %s: %v, want %v", release, got, want)
+		}
+	}
 	if err := c.DeleteSecret(ctx, ns, "licence", "other"); err != nil {
 		t.Error(err)
 	}

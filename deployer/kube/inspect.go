@@ -72,7 +72,7 @@ func (c *cluster) Inspect(ctx context.Context, in deployer.Inspection) (deployer
 	i.nodes = max(1, free.Nodes)
 	i.plan(all)
 	i.compare(free)
-	for _, check := range []func(context.Context) error{i.storage, i.namespace, i.rights, i.dryRun, i.quotas} {
+	for _, check := range []func(context.Context) error{i.storage, i.namespace, i.ownSecret, i.rights, i.dryRun, i.quotas} {
 		if err := check(ctx); err != nil {
 			return deployer.Inventory{}, failed(ctx, err, "look at the cluster")
 		}
@@ -206,6 +206,21 @@ func (i *inspection) namespace(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// ownSecret looks whether the Secret beside the release can be made: one of that name may belong to another release.
+func (i *inspection) ownSecret(ctx context.Context) error {
+	if i.in.OwnSecret == "" || !i.in.NamespaceExists {
+		return nil
+	}
+	s, err := i.c.client.CoreV1().Secrets(i.in.Namespace).Get(ctx, i.in.OwnSecret, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err) || apierrors.IsForbidden(err): // what is forbidden is said with the other rights
+		return nil
+	case err == nil && !ours(s, i.in.Release):
+		i.found(true, deployer.ReleaseExists, "Secret/"+i.in.OwnSecret, notOurs)
+	}
+	return err
 }
 
 // newNamespace tries to make the namespace. One that has come to be there in the meantime is not used unasked.
