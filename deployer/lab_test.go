@@ -296,9 +296,10 @@ func (h *helm) run(ctx context.Context, job Job, tell func(Stage), point func(st
 		h.around(job.Release, 1)
 		defer h.around(job.Release, -1)
 	}
-	h.set(func(r *fakeReleases) { r.jobs = append(r.jobs, job) })
-	if h.fakeReleases.run != nil {
-		return h.fakeReleases.run(ctx, job, tell)
+	var played func(context.Context, Job, func(Stage)) error
+	h.set(func(r *fakeReleases) { r.jobs, played = append(r.jobs, job), r.run })
+	if played != nil {
+		return played(ctx, job, tell)
 	}
 	if err := h.refuses(job); err != nil {
 		return err
@@ -385,9 +386,8 @@ type mortal struct {
 	cancel context.CancelFunc
 	// calls counts what reaches out of the process; the process dies before the call dies does anything, or after it
 	// if after is set. 0 means never.
-	calls atomic.Int64
-	dies  int64
-	after bool
+	calls, dies atomic.Int64
+	after       atomic.Bool
 }
 
 // kill ends the process as kill -9 does.
@@ -399,14 +399,14 @@ func (m *mortal) kill() {
 // alive does what reaches out of the process, unless that is dead.
 func (m *mortal) alive(call func() error) error {
 	n := m.calls.Add(1)
-	if n == m.dies && !m.after {
+	if n == m.dies.Load() && !m.after.Load() {
 		m.kill()
 	}
 	if m.dead.Load() {
 		return errKilled
 	}
 	err := call()
-	if n == m.dies && m.after {
+	if n == m.dies.Load() && m.after.Load() {
 		m.kill()
 	}
 	if m.dead.Load() {

@@ -165,11 +165,12 @@ func TestEndNotWritten(t *testing.T) {
 		id := l.install()
 		d := &sick{Documents: l.store}
 		l.startAs(d)
-		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
+		run := func(_ context.Context, job Job, _ func(Stage)) error {
 			l.helm.keep(job, StatusDeployed)
 			d.fails(errors.New("disk"))
 			return nil
 		}
+		l.releases.set(func(r *fakeReleases) { r.run = run })
 		l.passes(5 * time.Second)
 		if w := l.raw(id); !w.State.Pending() {
 			t.Fatalf("the state is %s", w.State)

@@ -274,12 +274,13 @@ func TestUninstallAtTheEnd(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		p := l.start()
-		l.releases.run = func(_ context.Context, job Job, _ func(Stage)) error {
+		run := func(_ context.Context, job Job, _ func(Stage)) error {
 			l.releases.set(func(r *fakeReleases) { r.run = nil })
 			l.helm.keep(job, StatusDeployed)
 			_, err := p.Uninstall(t.Context(), l.jo, l.cred, id, "web", false)
 			return err
 		}
+		l.releases.set(func(r *fakeReleases) { r.run = run })
 		l.passes(4 * time.Second)
 		l.ended(id, Removed, "")
 	})

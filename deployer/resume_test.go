@@ -42,7 +42,8 @@ func TestKill(t *testing.T) {
 						id := o.begin(l)
 						ended := len(l.actions())
 						first := l.start()
-						first.mortal.dies, first.mortal.after = n, after
+						first.after.Store(after)
+						first.dies.Store(n)
 						l.passes(8 * time.Second)
 						died = first.dead.Load()
 						first.stop()
@@ -238,7 +239,7 @@ func TestPoison(t *testing.T) {
 		for range maxResumes + 1 {
 			p := l.start()
 			l.releases.set(func(r *fakeReleases) { r.fail["Fetch"] = nil })
-			p.mortal.dies = p.calls.Load() + 3 // its lease, its beginning, and the chart
+			p.dies.Store(p.calls.Load() + 3) // its lease, its beginning, and the chart
 			l.passes(leaseTime + 5*time.Second)
 			if !p.dead.Load() {
 				t.Fatalf("the process lives; steps %v", l.raw(id).steps())
