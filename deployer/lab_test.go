@@ -90,8 +90,14 @@ type process struct {
 func (l *lab) start() *process { return l.startAs(l.store) }
 
 // startAs begins a process that sees a store in its own way.
-func (l *lab) startAs(d store.Documents) *process {
-	m := &mortal{}
+func (l *lab) startAs(d store.Documents) *process { return l.begin(d, &mortal{}) }
+
+// startDoomed begins a process that dies by a call that reaches out of it, as mortal says.
+func (l *lab) startDoomed(dies int64, after bool) *process {
+	return l.begin(l.store, &mortal{dies: dies, after: after})
+}
+
+func (l *lab) begin(d store.Documents, m *mortal) *process {
 	p := &process{Service: l.service(mortalDocuments{d, m}, m), mortal: m}
 	ctx, cancel := context.WithCancel(l.t.Context())
 	m.cancel = cancel
@@ -386,8 +392,9 @@ type mortal struct {
 	cancel context.CancelFunc
 	// calls counts what reaches out of the process; the process dies before the call dies does anything, or after it
 	// if after is set. 0 means never.
-	calls, dies atomic.Int64
-	after       atomic.Bool
+	calls atomic.Int64
+	dies  int64
+	after bool
 }
 
 // kill ends the process as kill -9 does.
@@ -399,14 +406,14 @@ func (m *mortal) kill() {
 // alive does what reaches out of the process, unless that is dead.
 func (m *mortal) alive(call func() error) error {
 	n := m.calls.Add(1)
-	if n == m.dies.Load() && !m.after.Load() {
+	if n == m.dies && !m.after {
 		m.kill()
 	}
 	if m.dead.Load() {
 		return errKilled
 	}
 	err := call()
-	if n == m.dies.Load() && m.after.Load() {
+	if n == m.dies && m.after {
 		m.kill()
 	}
 	if m.dead.Load() {

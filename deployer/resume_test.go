@@ -41,9 +41,7 @@ func TestKill(t *testing.T) {
 					inLab(t, func(t *testing.T, l *lab) {
 						id := o.begin(l)
 						ended := len(l.actions())
-						first := l.start()
-						first.after.Store(after)
-						first.dies.Store(n)
+						first := l.startDoomed(n, after)
 						l.passes(8 * time.Second)
 						died = first.dead.Load()
 						first.stop()
@@ -237,9 +235,8 @@ func TestPoison(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		id := l.install()
 		for range maxResumes + 1 {
-			p := l.start()
 			l.releases.set(func(r *fakeReleases) { r.fail["Fetch"] = nil })
-			p.dies.Store(p.calls.Load() + 3) // its lease, its beginning, and the chart
+			p := l.startDoomed(3, false) // its lease, its beginning, and the chart
 			l.passes(leaseTime + 5*time.Second)
 			if !p.dead.Load() {
 				t.Fatalf("the process lives; steps %v", l.raw(id).steps())
