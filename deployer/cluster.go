@@ -139,6 +139,15 @@ type Resource struct {
 	Address string
 }
 
+// CountsPods says whether Ready and Wanted count pods.
+func (r Resource) CountsPods() bool {
+	switch r.Kind {
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod":
+		return true
+	}
+	return false
+}
+
 // Event is something that Kubernetes tells of an object.
 type Event struct {
 	At      time.Time

@@ -1,12 +1,6 @@
 package deployer
 
-import (
-	"context"
-	"slices"
-)
-
-// podKinds are those whose Resource counts pods.
-var podKinds = []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"}
+import "context"
 
 // observe looks at how a release is doing, and notes it.
 func (t *task) observe(ctx context.Context, r Release) (Observation, error) {
@@ -23,7 +17,7 @@ func (t *task) observe(ctx context.Context, r Release) (Observation, error) {
 func (t *task) progress(o Observation) {
 	ready, wanted := 0, 0
 	for _, r := range o.Resources {
-		if slices.Contains(podKinds, r.Kind) {
+		if r.CountsPods() {
 			ready += r.Ready
 			wanted += r.Wanted
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"html/template"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -164,9 +163,6 @@ func (w *Web) workloadActions(v *visit, l deployer.Workload) workloadActions {
 // liveTimeout bounds how long a page waits for what the cluster says beside what is known anyway.
 const liveTimeout = 8 * time.Second
 
-// kindsWithPods are the objects of which there is more to say than whether they are ready.
-var kindsWithPods = []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"}
-
 // live asks the cluster how the objects are doing. A cluster that cannot be read is said on the page, and is no error.
 func (w *Web) live(v *visit, l deployer.Workload) (*liveView, error) {
 	cred, err := v.credential()
@@ -183,7 +179,7 @@ func (w *Web) live(v *visit, l deployer.Workload) (*liveView, error) {
 	live := &liveView{Reason: v.reason(seen.Reason), Event: eventText(&seen.Event)}
 	for _, r := range seen.Resources {
 		live.Resources = append(live.Resources, resourceRow{
-			Kind: r.Kind, Name: r.Name, Address: r.Address, Ready: r.Ready, Wanted: r.Wanted, Good: r.Ready >= r.Wanted, Counted: slices.Contains(kindsWithPods, r.Kind), Reason: v.reason(r.Reason),
+			Kind: r.Kind, Name: r.Name, Address: r.Address, Ready: r.Ready, Wanted: r.Wanted, Good: r.Ready >= r.Wanted, Counted: r.CountsPods(), Reason: v.reason(r.Reason),
 		})
 	}
 	return live, nil
