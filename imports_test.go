@@ -18,6 +18,7 @@ var layers = [][]string{
 	{"cmd", "bench"},
 	{"proxy", "portal"},
 	{"deployer", "subscription"},
+	{"limit"},
 	{"metering", "catalog", "identity"},
 	{"store"},
 	{"fault", "secret", "yamldoc"},

@@ -30,6 +30,8 @@ type Begun struct {
 type Settlement struct {
 	Provenance store.Provenance
 	Tokens     store.Tokens
+	// Quantities are what was used beside tokens.
+	Quantities store.Quantities
 }
 
 // Entry is one request in flight. The first call of Settle, SettleLater or Void ends it; further ones change nothing.
@@ -184,7 +186,7 @@ func (r *Recorder) enqueue(e *Entry, s Settlement) *batch {
 	b.events = append(b.events, store.Event{
 		ID: e.id, Key: e.begun.Key, Model: e.begun.Model, Deployment: e.begun.Deployment,
 		At: now.UTC().Truncate(time.Millisecond), Duration: max(0, now.Sub(e.begun.Arrived)).Truncate(time.Millisecond),
-		Provenance: s.Provenance, Tokens: s.Tokens,
+		Provenance: s.Provenance, Tokens: s.Tokens, Quantities: s.Quantities,
 	})
 	// The recorder is woken for the first of a batch, and again when nobody is left to wait for.
 	if n := len(b.events); n == 1 || n >= r.opts.MaxBatch || r.live.n == 0 {

@@ -115,6 +115,8 @@ type Event struct {
 	// Recovered marks a request that was begun by a process that died, settled from its marks.
 	Recovered bool
 	Tokens    Tokens
+	// Quantities are what was used beside tokens; at most MaxQuantities.
+	Quantities Quantities
 }
 
 // MarkKind says what a mark states.
@@ -227,6 +229,8 @@ type Sum struct {
 	Month    Month
 	Requests int64
 	Tokens   Tokens
+	// Quantities are what was used beside tokens.
+	Quantities Quantities
 }
 
 // EventQuery selects single requests of a key, newest first.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/store"
 )
 
@@ -125,7 +126,7 @@ func (g *Gate) subscription(id string) *gateSubscription {
 // setSubscription takes over a subscription; the state of a deleted one is empty, thus not active.
 func (g *Gate) setSubscription(d store.Document, sub Subscription, t touched) {
 	s := g.subscription(d.ID)
-	s.state, s.models = sub.State, newModelSet(sub.Models)
+	s.state, s.models, s.limits = sub.State, newModelSet(sub.Models), limitsOf(sub)
 	if !d.Deleted {
 		s.productID, s.productName, s.created = sub.ProductID, sub.ProductName, sub.CreatedAt.Unix()
 		s.tenant = g.tenant(sub.TenantID)
@@ -134,9 +135,29 @@ func (g *Gate) setSubscription(d store.Document, sub Subscription, t touched) {
 	for k := range s.keys {
 		t.add(k)
 		grant := *k.grant // others hold the former one
-		grant.granted = s.models
+		grant.granted, grant.limits = s.models, s.limits
 		k.grant = &grant
 	}
+}
+
+func limitsOf(sub Subscription) subscriptionLimits {
+	l := subscriptionLimits{all: rulesOrNil(sub.Limits)}
+	for model, rules := range sub.ModelLimits {
+		if rules := rulesOrNil(rules); rules != nil {
+			if l.models == nil {
+				l.models = make(map[string]limit.Scope, len(sub.ModelLimits))
+			}
+			l.models[model] = limit.Scope{ID: sub.ID + "/" + model, Rules: rules}
+		}
+	}
+	return l
+}
+
+func rulesOrNil(r limit.Rules) *limit.Rules {
+	if r.IsZero() {
+		return nil
+	}
+	return &r
 }
 
 func publicOf(keyID string) string { return strings.TrimPrefix(keyID, keyIDPrefix) }
@@ -173,6 +194,7 @@ func (g *Gate) setKey(key Key, t touched) error {
 	k.grant = &Grant{
 		KeyID: key.ID, KeyName: key.Name, SubscriptionID: k.subscription.id, TenantID: g.tenant(key.TenantID).id,
 		granted: k.subscription.models, own: newModelSet(key.Models),
+		limits: k.subscription.limits, key: rulesOrNil(key.Limits),
 	}
 	if key.ExpiresAt != nil {
 		k.grant.ExpiresAt = *key.ExpiresAt

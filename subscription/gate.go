@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/store"
 )
 
@@ -38,7 +39,33 @@ type Grant struct {
 	ExpiresAt time.Time
 
 	granted, own modelSet // the subscription's and the key's
+
+	limits subscriptionLimits
+	key    *limit.Rules // the key's own; nil where there are none
 }
+
+// subscriptionLimits are the rules of a subscription, and those of its models under the names of their scopes.
+type subscriptionLimits struct {
+	all    *limit.Rules // nil where there are none
+	models map[string]limit.Scope
+}
+
+// AppendScopes appends the scopes with rules that a request for a model falls into, at most MaxScopes.
+func (g *Grant) AppendScopes(dst []limit.Scope, model string) []limit.Scope {
+	if g.key != nil {
+		dst = append(dst, limit.Scope{ID: g.KeyID, Rules: g.key})
+	}
+	if g.limits.all != nil {
+		dst = append(dst, limit.Scope{ID: g.SubscriptionID, Rules: g.limits.all})
+	}
+	if s, ok := g.limits.models[model]; ok {
+		dst = append(dst, s)
+	}
+	return dst
+}
+
+// MaxScopes bounds the scopes of one request: its key, its subscription, and the model within that.
+const MaxScopes = 3
 
 // Allows says whether the model may be used: both the subscription and the key must allow it.
 func (g *Grant) Allows(model string) bool { return g.granted.has(model) && g.own.has(model) }
@@ -100,6 +127,7 @@ type gateSubscription struct {
 	created                int64 // Unix seconds
 	state                  State
 	models                 modelSet
+	limits                 subscriptionLimits
 	tenant                 *gateTenant // nil while not known
 	keys                   map[*gateKey]struct{}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/store"
 )
 
@@ -37,6 +38,9 @@ type Subscription struct {
 	ProductName    string `json:"product_name,omitempty"`
 	// Models are those that may be used; empty means all.
 	Models []string `json:"models,omitempty"`
+	// Limits bound all use of the subscription, ModelLimits that of single models, by name. Operators set them.
+	Limits      limit.Rules            `json:"limits,omitzero"`
+	ModelLimits map[string]limit.Rules `json:"model_limits,omitempty"`
 	// Consents are the evidence of what was accepted; empty where an operator subscribed.
 	Consents  []identity.Consent `json:"consents,omitempty"`
 	State     State              `json:"state"`
@@ -61,8 +65,10 @@ type Key struct {
 	Hash   []byte `json:"hash,omitempty"`
 	Scheme string `json:"scheme,omitempty"`
 	// Models restricts the subscription's; empty means all of them.
-	Models    []string  `json:"models,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
+	Models []string `json:"models,omitempty"`
+	// Limits bound the use of this key.
+	Limits    limit.Rules `json:"limits,omitzero"`
+	CreatedAt time.Time   `json:"created_at"`
 	// CreatedBy and DeactivatedBy are the names of who did it.
 	CreatedBy     string     `json:"created_by,omitempty"`
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -186,7 +187,7 @@ func (m *model) events() {
 			m.rt.Fatalf("%d events more than there are", len(page)-len(want))
 		}
 		for i, e := range page {
-			if e.At = e.At.UTC(); e != want[i] {
+			if e.At = e.At.UTC(); !reflect.DeepEqual(e, want[i]) {
 				m.rt.Fatalf("got %+v, want %+v", e, want[i])
 			}
 		}
