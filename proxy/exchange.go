@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -33,10 +34,11 @@ type exchange struct {
 
 	attempt attempted // at the deployment, not judged yet
 
-	call  atomic.Pointer[upstream.Call]
-	cut   atomic.Pointer[openai.Error] // why the answer is broken off
-	left  atomic.Int64                 // when the client was found gone, in Unix nanoseconds
-	ended bool                         // the record has been made, or is not to be
+	call   atomic.Pointer[upstream.Call]
+	source io.Reader                    // what the answer's body is read from, in the form of the endpoint
+	cut    atomic.Pointer[openai.Error] // why the answer is broken off
+	left   atomic.Int64                 // when the client was found gone, in Unix nanoseconds
+	ended  bool                         // the record has been made, or is not to be
 
 	answered bool          // a whole answer has come
 	failure  *openai.Error // what the model server did wrong in mid-answer

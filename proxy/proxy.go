@@ -114,6 +114,8 @@ const (
 // Deployment is a model at a model server.
 type Deployment struct {
 	Client *upstream.Client
+	// Kind names how the server is spoken to; empty means openai.
+	Kind string
 	// Model is its name there.
 	Model string
 	// OnDisconnect is the policy for clients that leave.

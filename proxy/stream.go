@@ -134,7 +134,7 @@ func (s *stream) fill() error {
 	if err := call.Within(min(s.x.p.Limits.Heartbeat, s.x.idle())); err != nil {
 		return err
 	}
-	_, err := s.scanner.Fill(call)
+	_, err := s.scanner.Fill(s.x.source)
 	if err == nil {
 		s.heard = time.Now()
 	}

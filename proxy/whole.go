@@ -61,7 +61,7 @@ func (x *exchange) readWhole(r *fasthttp.Response) *openai.Error {
 		err := call.Within(x.idle())
 		var n int
 		if err == nil {
-			n, err = call.Read(*buf)
+			n, err = x.source.Read(*buf)
 		}
 		if size += n; size > x.p.Limits.AnswerBytes {
 			return errAnswerTooLarge

@@ -27,7 +27,7 @@ func BenchmarkPeekPatch(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		dst = r.AppendPatched(dst[:0], chatBody, "gpt-4o-mini-2024-07-18", true)
+		dst = r.AppendPatched(dst[:0], chatBody, Patch{Model: "gpt-4o-mini-2024-07-18", IncludeUsage: true})
 	}
 }
 
@@ -96,7 +96,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			dst = p.AppendPatched(dst[:0], chatBody, "other", true)
+			dst = p.AppendPatched(dst[:0], chatBody, Patch{Model: "other", IncludeUsage: true})
 		},
 		"event": func() {
 			r.Reset(stream)

@@ -1,10 +1,18 @@
 package openai
 
-// AppendPatched appends body, the one r was peeked from, with the value of model replaced and, if includeUsage, with
-// stream_options.include_usage set to true. Every other byte stays as it is. An r that does not belong to body yields
+// Patch says what to change in a request's body.
+type Patch struct {
+	// Model replaces the value of model.
+	Model string
+	// IncludeUsage has stream_options.include_usage be true.
+	IncludeUsage bool
+}
+
+// AppendPatched appends body, the one r was peeked from, with the changes of p. Every other byte stays as it is. An r that does not belong to body yields
 // nonsense or nothing, but no panic.
-func (r *Request) AppendPatched(dst, body []byte, model string, includeUsage bool) []byte {
-	at, text := r.usageEdit(includeUsage)
+func (r *Request) AppendPatched(dst, body []byte, p Patch) []byte {
+	model := p.Model
+	at, text := r.usageEdit(p.IncludeUsage)
 	if r.model.hi > len(body) || at.hi > len(body) {
 		return dst
 	}

@@ -145,7 +145,7 @@ func TestAppendPatched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.AppendPatched([]byte("+"), []byte(c.body), `new"x`, c.include); string(got) != "+"+c.want {
+		if got := r.AppendPatched([]byte("+"), []byte(c.body), Patch{Model: `new"x`, IncludeUsage: c.include}); string(got) != "+"+c.want {
 			t.Errorf("%s\ngot  %s\nwant +%s", c.body, got, c.want)
 		}
 	}
@@ -156,7 +156,7 @@ func TestAppendPatchedWithForeignBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.AppendPatched(nil, []byte(`{}`), "m", true); len(got) > 0 {
+	if got := r.AppendPatched(nil, []byte(`{}`), Patch{Model: "m", IncludeUsage: true}); len(got) > 0 {
 		t.Errorf("got %q of a body that was never peeked into", got)
 	}
 }
@@ -184,7 +184,7 @@ func FuzzPeek(f *testing.F) {
 			t.Fatalf("%q: got %+v, want %+v", body, r, *want)
 		}
 		for _, include := range []bool{false, true} {
-			patched := r.AppendPatched(nil, body, "new \"model\"\n", include)
+			patched := r.AppendPatched(nil, body, Patch{Model: "new \"model\"\n", IncludeUsage: include})
 			got := oraclePeek(patched)
 			if got == nil || got.model != "new \"model\"\n" || got.include != (want.include || include) {
 				t.Fatalf("%q patched is %q", body, patched)

@@ -37,7 +37,7 @@ func BenchmarkCall(b *testing.B) {
 		buf := make([]byte, 4096)
 		for pb.Next() {
 			call := c.NewCall()
-			if err := call.Do(http.MethodPost, "/chat/completions", nil, benchBody); err != nil {
+			if err := call.Do(Request{Method: http.MethodPost, Path: "/chat/completions", Body: [][]byte{benchBody}}); err != nil {
 				b.Error(err)
 				return
 			}

@@ -35,6 +35,19 @@ const smallBody = 32 << 10
 // Header is a request header to send along.
 type Header struct{ Name, Value string }
 
+// Request is what is sent to a model server.
+type Request struct {
+	Method string
+	// Path is appended to the base URL; it can have a query.
+	Path string
+	// Header lines are sent beside those of the client itself.
+	Header []Header
+	// ContentType is that of the body; empty means application/json.
+	ContentType string
+	// Body is sent piece by piece, so that nothing need be copied to change a part of it.
+	Body [][]byte
+}
+
 // Call is one request to a model server and its answer. Interrupt may be called from any goroutine, the rest from one
 // at a time. Close must be called after Do has succeeded.
 type Call struct {
@@ -68,14 +81,14 @@ func (c *Call) Interrupt() {
 }
 
 // Do sends a request and waits for the header of its answer. A failed call is closed already.
-func (c *Call) Do(method, path string, extra []Header, payload []byte) error {
+func (c *Call) Do(r Request) error {
 	conn, used, err := c.client.get(c.Fresh)
 	if err != nil {
 		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
 	}
 	c.used = used
 	c.conn.Store(&conn)
-	if err := c.exchange(conn, method, path, extra, payload); err != nil {
+	if err := c.exchange(conn, r); err != nil {
 		err = c.explain(err)
 		c.abandon(conn)
 		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
@@ -83,11 +96,11 @@ func (c *Call) Do(method, path string, extra []Header, payload []byte) error {
 	return nil
 }
 
-func (c *Call) exchange(conn net.Conn, method, path string, extra []Header, payload []byte) error {
+func (c *Call) exchange(conn net.Conn, r Request) error {
 	if err := c.Within(c.client.cfg.HeaderTimeout); err != nil {
 		return err
 	}
-	if err := c.send(conn, method, path, extra, payload); err != nil {
+	if err := c.send(conn, &r); err != nil {
 		return err
 	}
 	c.br = readers.Get().(*bufio.Reader)
@@ -112,15 +125,21 @@ func (c *Call) Within(d time.Duration) error {
 	return nil
 }
 
-func (c *Call) send(conn net.Conn, method, path string, extra []Header, payload []byte) error {
+func (c *Call) send(conn net.Conn, r *Request) error {
+	length := 0
+	for _, piece := range r.Body {
+		length += len(piece)
+	}
 	buf := heads.Get().(*[]byte)
-	b := c.appendHead((*buf)[:0], method, path, extra, len(payload))
+	b := c.appendHead((*buf)[:0], r, length)
 	var err error
-	if len(payload) <= smallBody {
-		b = append(b, payload...)
+	if length <= smallBody {
+		for _, piece := range r.Body {
+			b = append(b, piece...)
+		}
 		_, err = conn.Write(b)
 	} else {
-		parts := net.Buffers{b, payload}
+		parts := append(net.Buffers{b}, r.Body...)
 		_, err = parts.WriteTo(conn)
 	}
 	if cap(b) <= 2*smallBody {
@@ -130,21 +149,25 @@ func (c *Call) send(conn net.Conn, method, path string, extra []Header, payload 
 	return err
 }
 
-func (c *Call) appendHead(b []byte, method, path string, extra []Header, length int) []byte {
-	b = append(append(b, method...), ' ')
-	b = append(append(append(b, c.client.prefix...), path...), " HTTP/1.1\r\nHost: "...)
+func (c *Call) appendHead(b []byte, r *Request, length int) []byte {
+	b = append(append(b, r.Method...), ' ')
+	b = append(append(append(b, c.client.prefix...), r.Path...), " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, c.client.host...), "\r\n"...)
 	if a := c.client.cfg.Authorization; a != "" {
 		b = append(append(append(b, "Authorization: "...), a...), "\r\n"...)
 	}
-	for _, h := range extra {
+	for _, h := range r.Header {
 		b = append(append(b, h.Name...), ": "...)
 		b = append(append(b, h.Value...), "\r\n"...)
 	}
 	b = append(b, "User-Agent: llmhub\r\nAccept-Encoding: identity\r\n"...)
-	if method != "GET" {
-		b = strconv.AppendInt(append(b, "Content-Type: application/json\r\nContent-Length: "...), int64(length), 10)
-		b = append(b, "\r\n"...)
+	if r.Method != "GET" {
+		kind := r.ContentType
+		if kind == "" {
+			kind = "application/json"
+		}
+		b = append(append(append(b, "Content-Type: "...), kind...), "\r\nContent-Length: "...)
+		b = append(strconv.AppendInt(b, int64(length), 10), "\r\n"...)
 	}
 	return append(b, "\r\n"...)
 }

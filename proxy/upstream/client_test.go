@@ -29,7 +29,7 @@ func newClient(t *testing.T, cfg Config) *Client {
 // get makes a call and reads its whole answer.
 func get(c *Client, payload string) (string, error) {
 	call := c.NewCall()
-	if err := call.Do(http.MethodPost, "/x", nil, []byte(payload)); err != nil {
+	if err := call.Do(Request{Method: http.MethodPost, Path: "/x", Body: [][]byte{[]byte(payload)}}); err != nil {
 		return "", err
 	}
 	defer call.Close()
@@ -130,7 +130,7 @@ func TestMaxConnections(t *testing.T) {
 	t.Cleanup(s.Close)
 	c := newClient(t, Config{Name: "u", BaseURL: s.URL, MaxConnections: 1})
 	first := c.NewCall()
-	if err := first.Do(http.MethodPost, "/", nil, nil); err != nil {
+	if err := first.Do(Request{Method: http.MethodPost, Path: "/"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := get(c, ""); !errors.Is(err, ErrBusy) {
@@ -159,7 +159,7 @@ func TestInterruptAndTimeOuts(t *testing.T) {
 	t.Cleanup(s.Close)
 	c := newClient(t, Config{Name: "u", BaseURL: s.URL})
 	call := c.NewCall()
-	if err := call.Do(http.MethodPost, "/", nil, nil); err != nil {
+	if err := call.Do(Request{Method: http.MethodPost, Path: "/"}); err != nil {
 		t.Fatal(err)
 	}
 	defer call.Close()
