@@ -17,7 +17,7 @@ const module = "llmhub"
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"proxy", "portal"},
-	{"deployer", "subscription"},
+	{"deployer", "subscription", "alert"},
 	{"limit"},
 	{"metering", "catalog", "identity"},
 	{"store"},
@@ -51,7 +51,7 @@ var outsiders = map[string][]string{
 	"sigs.k8s.io/":                          {"deployer/helm", "deployer/kube"},
 	"github.com/santhosh-tekuri/jsonschema": {"deployer/form"},
 	"go.yaml.in/yaml":                       {"yamldoc", "config", "catalog", "portal/locale", "deployer"},
-	"net/http":                              {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam"},
+	"net/http":                              {"cmd", "bench", "proxy", "portal", "deployer", "identity/iam", "alert"},
 	"github.com/gophercloud/":               {"identity/iam"},
 	"github.com/yuin/goldmark":              {"portal"},
 	"github.com/nicksnyder/":                {"portal/locale"},
