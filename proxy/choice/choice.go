@@ -59,6 +59,14 @@ func (s *Set) Add(i int) { s[i/64] |= 1 << (i % 64) }
 // Has says whether an option is in the set.
 func (s *Set) Has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
 
+// Count returns how many are in the set.
+func (s *Set) Count() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // Picked is what Pick found.
 type Picked struct {
 	// Index is that of the option, -1 where none can be had.
