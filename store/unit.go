@@ -62,8 +62,11 @@ type Quantity struct {
 	N    int64
 }
 
-// MaxQuantities bounds those of one event.
-const MaxQuantities = 16
+// MaxQuantities bounds the quantities of one event, MaxQuantity the number of each; what is more, no ledger takes.
+const (
+	MaxQuantities = 16
+	MaxQuantity   = 1 << 40
+)
 
 // Quantities are what was used beside tokens: at most one of each unit, in ascending order of units; nil is nothing.
 type Quantities []Quantity
@@ -89,8 +92,11 @@ func (q Quantities) Plus(u Unit, n int64) Quantities {
 	return slices.Insert(q, i, Quantity{u, n})
 }
 
-// PlusAll returns q with all of r added, changing q's array where it has one.
+// PlusAll returns q with all of r added, changing q's array where it has one, and never sharing that of r.
 func (q Quantities) PlusAll(r Quantities) Quantities {
+	if len(q) == 0 {
+		return slices.Clone(r)
+	}
 	for _, x := range r {
 		q = q.Plus(x.Unit, x.N)
 	}
