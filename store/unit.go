@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Unit is what a model server bills beside tokens.
@@ -54,6 +55,26 @@ func (u Unit) String() string {
 		return unitNames[u]
 	}
 	return "unit-" + strconv.Itoa(int(u))
+}
+
+const imagePrefix = "image_"
+
+// ImageSize returns the size of images that a unit is for, such as "1024x1024"; empty for all other units.
+func (u Unit) ImageSize() string {
+	if size, sized := strings.CutPrefix(u.String(), imagePrefix); sized {
+		return size
+	}
+	return ""
+}
+
+// ImageUnit returns the unit of images of a size such as "1024x1024": UnitImage for one without a unit of its own.
+func ImageUnit(size string) Unit {
+	for u, name := range unitNames {
+		if s, sized := strings.CutPrefix(name, imagePrefix); sized && s == size {
+			return Unit(u)
+		}
+	}
+	return UnitImage
 }
 
 // Quantity is a number of units; N is positive.
