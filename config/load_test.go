@@ -5,14 +5,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
 	"llmhub/config"
+	"llmhub/store"
 )
 
 const adminToken = "a-token-of-some-length"
@@ -101,6 +102,10 @@ func TestExampleIsValidAndStatesDefaults(t *testing.T) {
 	}
 	if got := prices[1].CachedInputPerMillion.String(); got != "0.12" {
 		t.Errorf("absent price of cached input is %s, want the price of input", got)
+	}
+	image := c.PriceList()["gpt-image-1"][0]
+	if image.Unit(store.UnitImage1024).String() != "0.04" || image.Unit(store.UnitImage256).String() != "0.06" || image.Unit(store.UnitSearch).IsSet() {
+		t.Errorf("prices of images: %+v", image)
 	}
 	if got := c.Models[0].Created.Format(time.DateOnly); got != "2024-07-18" {
 		t.Errorf("created %s", got)
