@@ -296,11 +296,7 @@ func (a answer) isError(t *testing.T, status int, code string) string {
 }
 
 // budget stands for the engine of limits: 24 tokens and 1.25 are spent in every scope, 3 tokens reserved.
-func (f *fixture) budget(_ context.Context, s limit.Scope) (limit.BudgetState, error) {
+func (f *fixture) budget(context.Context, limit.Scope) (limit.BudgetState, error) {
 	spent, err := metering.ParseAmount("1.25")
-	return limit.BudgetState{
-		Month: store.DayOf(f.now, f.options.Location).Month(), RenewsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, f.options.Location),
-		Tokens: limit.TokenBudget{Spent: 24, Reserved: 3, Limit: s.Rules.MonthlyTokens},
-		Amount: limit.AmountBudget{Spent: spent, Limit: s.Rules.Amount()},
-	}, err
+	return limit.BudgetState{Month: store.DayOf(f.now, f.options.Location).Month(), SpentTokens: 24, ReservedTokens: 3, SpentAmount: spent}, err
 }

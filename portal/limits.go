@@ -51,13 +51,11 @@ func (p *Portal) budget(ctx context.Context, s limit.Scope) (*budgetView, error)
 	if err != nil {
 		return nil, err
 	}
+	next := (b.Month + 1).First().Date()
 	v := &budgetView{
-		Month: b.Month.String(), RenewsAt: b.RenewsAt.UTC(), Currency: p.currency,
-		SpentTokens: b.Tokens.Spent, ReservedTokens: b.Tokens.Reserved, LimitTokens: b.Tokens.Limit,
-		SpentAmount: b.Amount.Spent.String(), ReservedAmount: b.Amount.Reserved.String(),
-	}
-	if !b.Amount.Limit.IsZero() {
-		v.LimitAmount = b.Amount.Limit.String()
+		Month: b.Month.String(), RenewsAt: time.Date(next.Year(), next.Month(), 1, 0, 0, 0, 0, p.location).UTC(), Currency: p.currency,
+		SpentTokens: b.SpentTokens, ReservedTokens: b.ReservedTokens, LimitTokens: s.Rules.MonthlyTokens,
+		SpentAmount: b.SpentAmount.String(), ReservedAmount: b.ReservedAmount.String(), LimitAmount: s.Rules.MonthlyAmount,
 	}
 	return v, nil
 }
