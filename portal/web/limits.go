@@ -53,7 +53,7 @@ func (w *Web) limitsBox(v *visit, s limit.Scope, model string) (limitsBox, error
 	b.DryRun = s.Rules.DryRun
 	for _, n := range s.Rules.Numbers() {
 		if *n.Value > 0 && n.Name != "monthly_tokens" {
-			b.Rates = append(b.Rates, limitRow{v.t("limits." + n.Name), v.loc.Number(*n.Value)})
+			b.Rates = append(b.Rates, limitRow{v.t("limits.rule." + n.Name), v.loc.Number(*n.Value)})
 		}
 	}
 	var err error
@@ -72,7 +72,7 @@ func (w *Web) budgetMeters(v *visit, s limit.Scope) ([]budgetMeter, error) {
 	}
 	var all []budgetMeter
 	add := func(name, spent, of, reserved string, permille int64) {
-		m := budgetMeter{Name: v.t("limits." + name), Permille: permille, Renews: w.startOf((state.Month + 1).First())}
+		m := budgetMeter{Name: v.t("limits.rule." + name), Permille: permille, Renews: w.startOf((state.Month + 1).First())}
 		m.Text = v.t("limits.used", "Spent", spent, "Limit", of, "Share", v.loc.Permille(permille))
 		if reserved != "" {
 			m.Reserved = v.t("limits.reserved", "Amount", reserved)
@@ -164,7 +164,7 @@ func (v *visit) limitsForm(faults map[string]string) limitsForm {
 		if n.Name == "monthly_tokens" {
 			to = &f.Budgets
 		}
-		add(to, n.Name, v.t("limits."+n.Name), "numeric")
+		add(to, n.Name, v.t("limits.rule."+n.Name), "numeric")
 	}
 	f.Budgets[0].Hint, f.Budgets[1].Hint = v.t("limits.monthly_amount.hint"), v.t("limits.monthly_tokens.hint")
 	return f
