@@ -109,18 +109,60 @@ const (
 	Drain OnDisconnect = "drain"
 )
 
-// KindOpenAI is a model server that speaks the OpenAI API.
-const KindOpenAI = "openai"
+// The kinds of model server.
+const (
+	// KindOpenAI speaks the OpenAI API.
+	KindOpenAI = "openai"
+	// KindAzure is a resource of Azure OpenAI.
+	KindAzure = "azure"
+	// KindAnthropic speaks Anthropic's Messages API.
+	KindAnthropic = "anthropic"
+)
+
+// Auth says how an API key is sent.
+type Auth string
+
+// The choices of Auth.
+const (
+	// AuthKey is the kind's own header: api-key for azure, x-api-key for anthropic.
+	AuthKey Auth = "key"
+	// AuthBearer is Authorization: Bearer, which is that of openai.
+	AuthBearer Auth = "bearer"
+)
+
+// Thinking says how a model of Anthropic's is asked to reason.
+type Thinking string
+
+// The choices of Thinking.
+const (
+	// ThinkingBudget gives it tokens to think with: models up to Claude 4.5.
+	ThinkingBudget Thinking = "budget"
+	// ThinkingAdaptive tells it how much effort to make: later models.
+	ThinkingAdaptive Thinking = "adaptive"
+)
+
+// Header is one line that is sent along with requests to a model server.
+type Header struct {
+	Name  string
+	Value secret.Text
+}
 
 // Upstream is a model server.
 type Upstream struct {
 	// Name is unique, of lower-case letters, digits, dots, hyphens and underscores.
 	Name string
 	Kind string
-	// BaseURL is http or https, without user, query and fragment, and without a slash at the end.
+	// BaseURL is http or https, without user, query and fragment, and without a slash at the end. For azure it is the
+	// resource, without the path of an API.
 	BaseURL *url.URL
 	// APIKey is sent to the model server; not set means that none is sent.
-	APIKey       secret.Text
+	APIKey secret.Text
+	// Auth says how APIKey is sent.
+	Auth Auth
+	// APIVersion is for azure that of the classic API, empty for the v1 API; for anthropic what callers get who name none.
+	APIVersion string
+	// Headers are sent along with each request, in the order of their names.
+	Headers      []Header
 	OnDisconnect OnDisconnect
 	// StreamUsage asks the model server for usage at the end of streams whose client did not ask.
 	StreamUsage      bool
@@ -160,8 +202,10 @@ type Model struct {
 type Deployment struct {
 	// Upstream is the Name of one of the Upstreams.
 	Upstream string
-	// Model is the name the model server knows the model by.
+	// Model is the name the model server knows the model by; for azure that of the deployment there.
 	Model string
+	// Thinking is for upstreams of kind anthropic.
+	Thinking Thinking
 }
 
 const defaultIdleTimeout = 5 * time.Minute
@@ -196,6 +240,7 @@ func Default() Config {
 func DefaultUpstream() Upstream {
 	return Upstream{
 		Kind:             KindOpenAI,
+		Auth:             AuthBearer,
 		OnDisconnect:     Cancel,
 		StreamUsage:      true,
 		ConnectTimeout:   10 * time.Second,

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"regexp"
-	"time"
 
 	"llmhub/metering"
 	"llmhub/store"
@@ -55,22 +54,6 @@ func (d *decoder) upstreams(c *Config, list node) names {
 	return named
 }
 
-func (d *decoder) upstream(u *Upstream, n node) {
-	d.Mapping(n,
-		required("name", d.Text(&u.Name, maxNameBytes, upstreamForm, upstreamRule)),
-		optional("kind", yamldoc.Choice(d.Decoder, &u.Kind, KindOpenAI)),
-		required("base_url", d.baseURL(&u.BaseURL)),
-		optional("api_key", d.secret(&u.APIKey, 1)),
-		optional("on_disconnect", yamldoc.Choice(d.Decoder, &u.OnDisconnect, Cancel, Drain)),
-		optional("stream_usage", d.Flag(&u.StreamUsage)),
-		optional("connect_timeout", d.duration(&u.ConnectTimeout, 10*time.Millisecond, time.Hour)),
-		optional("first_byte_timeout", d.duration(&u.FirstByteTimeout, 10*time.Millisecond, maxDuration)),
-		optional("idle_timeout", d.duration(&u.IdleTimeout, 10*time.Millisecond, maxDuration)),
-		optional("max_connections", yamldoc.Count(d.Decoder, &u.MaxConnections, 0, 1_000_000)),
-		optional("ca_file", d.certificates(&u.RootCAs)),
-	)
-}
-
 func (d *decoder) models(c *Config, list node, upstreams names) {
 	named := names{}
 	d.Sequence(list, maxModels, func(_ int, n node) {
@@ -120,7 +103,7 @@ func (d *decoder) model(m *Model, n node, upstreams names) {
 
 func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
 	d.Sequence(list, maxDeployments, func(_ int, n node) {
-		var p Deployment
+		p := Deployment{Thinking: ThinkingBudget}
 		d.Mapping(n,
 			required("upstream", func(n node) {
 				d.Text(&p.Upstream, maxNameBytes, nil, "")(n)
@@ -129,6 +112,7 @@ func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
 				}
 			}),
 			optional("model", d.Text(&p.Model, maxModelBytes, nil, "")),
+			optional("thinking", yamldoc.Choice(d.Decoder, &p.Thinking, ThinkingBudget, ThinkingAdaptive)),
 		)
 		*into = append(*into, p)
 	})

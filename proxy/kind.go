@@ -23,10 +23,19 @@ type kind interface {
 	answer(x *exchange, call *upstream.Call) io.Reader
 }
 
-// kinds are those that the configuration can name.
-var kinds = map[string]kind{"": openaiKind{}, "openai": openaiKind{}}
-
-func (d *Deployment) kind() kind { return kinds[d.Kind] }
+// kind returns how the deployment's server is spoken to. The names are those of the configuration.
+func (d *Deployment) kind() kind {
+	switch d.Kind {
+	case "azure":
+		if d.APIVersion != "" {
+			return azureClassic{}
+		}
+		return azureKind{}
+	case "anthropic":
+		return anthropicKind{}
+	}
+	return openaiKind{}
+}
 
 // openaiKind speaks to servers of the OpenAI API, whose requests and answers are passed on as they are.
 type openaiKind struct{}
