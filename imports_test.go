@@ -59,7 +59,7 @@ var outsiders = map[string][]string{
 }
 
 // pure are packages that know nothing of this module.
-var pure = []string{"fault", "secret", "identity/iam/iamtest", "deployer/cce/ccetest", "yamldoc", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate"}
+var pure = []string{"fault", "secret", "identity/iam/iamtest", "deployer/cce/ccetest", "yamldoc", "proxy/openai", "proxy/socket", "proxy/proxytest", "proxy/estimate", "proxy/choice"}
 
 type goPackage struct {
 	ImportPath string

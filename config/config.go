@@ -190,8 +190,13 @@ type Model struct {
 	OwnedBy string
 	// Created is shown in the list of models; zero when the file does not say.
 	Created time.Time
-	// Deployments are tried in this order.
+	// Deployments are where it is served: the order is that of lists, weights and tiers say which are tried first.
 	Deployments []Deployment
+	// Balance says how the deployments of a tier share the requests.
+	Balance Balance
+	Retries Retries
+	// Fallbacks are the Names of the models whose deployments are tried when none of these could serve a request.
+	Fallbacks []string
 	// Prices are in ascending order of From.
 	Prices []metering.Price
 	// About describes the model to those who choose one; nil when the file says nothing.
@@ -206,7 +211,55 @@ type Deployment struct {
 	Model string
 	// Thinking is for upstreams of kind anthropic.
 	Thinking Thinking
+	// Weight is its share of the requests of its tier; 0 means only those that the others of the tier cannot take.
+	Weight int
+	// Priority is its tier; the lowest is tried first.
+	Priority int
+	Bounds
 }
+
+// Bounds are what holds for a deployment whatever models it serves.
+type Bounds struct {
+	// MaxConcurrency bounds the requests in flight; 0 means no limit.
+	MaxConcurrency int
+	// Queue is how many requests may wait for others to end, each for QueueTimeout at most.
+	Queue        int
+	QueueTimeout time.Duration
+	// Drain has it take no new requests.
+	Drain   bool
+	Breaker Breaker
+}
+
+// Breaker says when a deployment that fails is left alone.
+type Breaker struct {
+	// Failures in a row, none longer than Window after the one before, are enough; 0 means never.
+	Failures int
+	// Window is also the time in which half of at least 20 requests must fail.
+	Window time.Duration
+	// Open is how long it is left alone, until one request is let through that decides.
+	Open time.Duration
+}
+
+// Retries say how often a request is tried while nothing of an answer has been sent on.
+type Retries struct {
+	// Attempts bounds them; each deployment is tried once in any case.
+	Attempts int
+	// Backoff is the first wait before a deployment is asked again; later ones are longer, up to 5 s.
+	Backoff time.Duration
+	// MaxElapsed is how long after the first attempt a wait may end.
+	MaxElapsed time.Duration
+	// Timeouts has requests tried again whose model server did not begin to answer in time.
+	Timeouts bool
+}
+
+// Balance says how deployments share requests.
+type Balance string
+
+// The balances.
+const (
+	LeastBusy Balance = "least_busy"
+	Weighted  Balance = "weighted"
+)
 
 const defaultIdleTimeout = 5 * time.Minute
 
@@ -247,6 +300,22 @@ func DefaultUpstream() Upstream {
 		FirstByteTimeout: 5 * time.Minute,
 		IdleTimeout:      defaultIdleTimeout,
 	}
+}
+
+// DefaultModel returns the settings of a model that hold where the file says nothing.
+func DefaultModel() Model {
+	return Model{
+		OwnedBy: "llmhub", Balance: LeastBusy,
+		Retries: Retries{Attempts: 3, Backoff: 250 * time.Millisecond, MaxElapsed: 30 * time.Second},
+	}
+}
+
+// DefaultDeployment returns the settings of a deployment that hold where the file says nothing.
+func DefaultDeployment() Deployment {
+	return Deployment{Weight: 1, Thinking: ThinkingBudget, Bounds: Bounds{
+		QueueTimeout: 10 * time.Second,
+		Breaker:      Breaker{Failures: 5, Window: 30 * time.Second, Open: 10 * time.Second},
+	}}
 }
 
 // defaultZone is Europe/Berlin, or UTC in a program that carries no time zones on a system without them.

@@ -14,19 +14,18 @@ import (
 
 var scratch = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
-// whole answers with an answer that is not streamed, once its usage is durable.
-func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
-	start := time.Now()
-	x.attempt.answered(start)
-	refusal := x.readWhole(&ctx.Response)
-	x.upstreamTime += time.Since(start)
-	if refusal == nil {
-		refusal = x.readAnswer(ctx.Response.Body())
-	}
-	if refusal != nil {
-		x.attempt.endError(refusal)
+// receiveWhole reads an answer that is not streamed into the response, in place of what an attempt before has left there.
+func (x *exchange) receiveWhole(r *fasthttp.Response) *openai.Error {
+	x.attempt.answered(time.Now())
+	r.ResetBody()
+	if refusal := x.readWhole(r); refusal != nil {
 		return refusal
 	}
+	return x.readAnswer(r.Body())
+}
+
+// whole answers with the answer that has been received, once its usage is durable.
+func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	x.answered = true
 	x.attempt.end(succeeded, "")
 	err := x.settleFinished()

@@ -24,6 +24,7 @@ import (
 	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 	"llmhub/proxy"
+	"llmhub/proxy/choice"
 	"llmhub/proxy/estimate"
 	"llmhub/proxy/upstream"
 	"llmhub/secret"
@@ -203,13 +204,15 @@ func (s *server) route(cfg *config.Config) error {
 	}
 	models := make([]*proxy.Model, len(cfg.Models))
 	for i, m := range cfg.Models {
-		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About)}
+		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About),
+			Balance: choice.Balance(m.Balance), Retries: proxy.Retries(m.Retries), Fallbacks: m.Fallbacks}
 		for _, d := range m.Deployments {
 			c := clients[d.Upstream]
 			models[i].Deployments = append(models[i].Deployments, &proxy.Deployment{
 				Client: c.Client, Kind: c.cfg.Kind, APIVersion: c.cfg.APIVersion, Model: d.Model,
 				AdaptiveThinking: d.Thinking == config.ThinkingAdaptive, OnDisconnect: proxy.Policy(c.cfg.OnDisconnect),
 				AskUsage: c.cfg.StreamUsage, Idle: c.cfg.IdleTimeout,
+				Weight: d.Weight, Priority: d.Priority, Bounds: boundsOf(&d),
 			})
 		}
 	}
@@ -225,6 +228,12 @@ func (s *server) route(cfg *config.Config) error {
 	}
 	s.clients = clients
 	return nil
+}
+
+func boundsOf(d *config.Deployment) choice.Settings {
+	return choice.Settings{
+		MaxConcurrency: d.MaxConcurrency, Queue: d.Queue, QueueTimeout: d.QueueTimeout, Draining: d.Drain, Breaker: choice.Breaker(d.Breaker),
+	}
 }
 
 func upstreamConfig(u config.Upstream) upstream.Config {
