@@ -16,7 +16,8 @@ type Stream struct {
 	scanner *openai.Scanner
 	out     []byte
 	given   int
-	err     error // what ends the stream once all has been given
+	held    error // what came with the last data
+	closed  bool  // the model server has closed the stream
 
 	id     string
 	usage  usage
@@ -74,14 +75,12 @@ func (s *Stream) Read(p []byte) (int, error) {
 			s.take(ev)
 			continue
 		}
-		if s.err != nil {
-			return 0, s.err
+		if s.closed {
+			return 0, io.EOF
 		}
-		switch _, err := s.scanner.Fill(s.from); {
-		case err == nil:
-		case err == io.EOF:
+		if err := s.fill(); err == io.EOF {
 			s.tail()
-		default:
+		} else if err != nil {
 			return 0, err
 		}
 	}
@@ -90,9 +89,22 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// fill reads on. An error that comes with data is told once the data has been dealt with.
+func (s *Stream) fill() error {
+	if err := s.held; err != nil {
+		s.held = nil
+		return err
+	}
+	n, err := s.scanner.Fill(s.from)
+	if n > 0 {
+		s.held, err = err, nil
+	}
+	return err
+}
+
 // tail takes what is left when the model server has closed the stream.
 func (s *Stream) tail() {
-	s.err = io.EOF
+	s.closed = true
 	if ev, ok := s.scanner.Tail(); ok {
 		s.take(ev)
 	}
