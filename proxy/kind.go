@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/valyala/fasthttp"
 
@@ -35,6 +36,17 @@ func (d *Deployment) kind() kind {
 		return anthropicKind{}
 	}
 	return openaiKind{}
+}
+
+// notServed says that no deployment of the model has the endpoint, or that the one that must serve the request has not.
+func (x *exchange) notServed() *openai.Error {
+	if x.pinned != nil {
+		return errUpstream
+	}
+	return &openai.Error{
+		Status: http.StatusNotFound, Type: openai.TypeInvalidRequest, Param: "model", Code: "endpoint_not_supported",
+		Message: "The model " + strconv.Quote(x.model.Name) + " does not serve " + x.endpoint.path + ". Use another endpoint, or another model.",
+	}
 }
 
 // openaiKind speaks to servers of the OpenAI API, whose requests and answers are passed on as they are.

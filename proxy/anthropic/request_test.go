@@ -70,6 +70,7 @@ func TestMembers(t *testing.T) {
 		{"no effort", `,"reasoning_effort":"none"`, Options{}, `"max_tokens":4096`},
 		{"effort and a forced tool", tools + `,"tool_choice":"required","reasoning_effort":"low"`, Options{}, toolsOut + `,"tool_choice":{"type":"any"}`},
 		{"adaptive", `,"reasoning_effort":"medium"`, Options{Adaptive: true}, `"max_tokens":4096,"thinking":{"type":"adaptive"},"output_config":{"effort":"medium"}`},
+		{"adaptive and a forced tool", tools + `,"tool_choice":"required","reasoning_effort":"low"`, Options{Adaptive: true}, toolsOut + `,"tool_choice":{"type":"any"},"output_config":{"effort":"low"}`},
 		{"adaptive and a schema", `,"reasoning_effort":"minimal","response_format":{"type":"json_schema","json_schema":{"schema":{}}}`, Options{Adaptive: true},
 			`"max_tokens":4096,"thinking":{"type":"adaptive"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{}}}`},
 	} {

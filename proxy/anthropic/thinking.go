@@ -37,13 +37,16 @@ func (out *request) think(in *chatRequest, o Options) *openai.Error {
 	case !ok:
 		return refuse("reasoning_effort", fmt.Sprintf("Unknown reasoning_effort %q: none, minimal, low, medium, high and xhigh are known.", short(in.ReasoningEffort)))
 	case o.Adaptive:
-		out.Thinking = &thinking{Type: "adaptive"}
 		if out.OutputConfig == nil {
 			out.OutputConfig = &outputConfig{}
 		}
 		out.OutputConfig.Effort = effort.word
+		if out.ToolChoice.forces() {
+			return nil
+		}
+		out.Thinking = &thinking{Type: "adaptive"}
 	case out.ToolChoice.forces(), out.answersTool():
-		return nil // the API refuses both together with a budget
+		return nil // the API refuses both together with a budget, and the former together with any thinking
 	case given == 0:
 		out.MaxTokens = max(out.MaxTokens, effort.budget+defaultMaxTokens)
 		out.Thinking = &thinking{"enabled", effort.budget}
