@@ -109,18 +109,60 @@ const (
 	Drain OnDisconnect = "drain"
 )
 
-// KindOpenAI is a model server that speaks the OpenAI API.
-const KindOpenAI = "openai"
+// The kinds of model server.
+const (
+	// KindOpenAI speaks the OpenAI API.
+	KindOpenAI = "openai"
+	// KindAzure is a resource of Azure OpenAI.
+	KindAzure = "azure"
+	// KindAnthropic speaks Anthropic's Messages API.
+	KindAnthropic = "anthropic"
+)
+
+// Auth says how an API key is sent.
+type Auth string
+
+// The choices of Auth.
+const (
+	// AuthKey is the kind's own header: api-key for azure, x-api-key for anthropic.
+	AuthKey Auth = "key"
+	// AuthBearer is Authorization: Bearer, which is that of openai.
+	AuthBearer Auth = "bearer"
+)
+
+// Thinking says how a model of Anthropic's is asked to reason.
+type Thinking string
+
+// The choices of Thinking.
+const (
+	// ThinkingBudget gives it tokens to think with: models up to Claude 4.5.
+	ThinkingBudget Thinking = "budget"
+	// ThinkingAdaptive tells it how much effort to make: later models.
+	ThinkingAdaptive Thinking = "adaptive"
+)
+
+// Header is one line that is sent along with requests to a model server.
+type Header struct {
+	Name  string
+	Value secret.Text
+}
 
 // Upstream is a model server.
 type Upstream struct {
 	// Name is unique, of lower-case letters, digits, dots, hyphens and underscores.
 	Name string
 	Kind string
-	// BaseURL is http or https, without user, query and fragment, and without a slash at the end.
+	// BaseURL is http or https, without user, query and fragment, and without a slash at the end. For azure it is the
+	// resource, without the path of an API.
 	BaseURL *url.URL
 	// APIKey is sent to the model server; not set means that none is sent.
-	APIKey       secret.Text
+	APIKey secret.Text
+	// Auth says how APIKey is sent.
+	Auth Auth
+	// APIVersion is for azure that of the classic API, empty for the v1 API; for anthropic what callers get who name none.
+	APIVersion string
+	// Headers are sent along with each request, in the order of their names.
+	Headers      []Header
 	OnDisconnect OnDisconnect
 	// StreamUsage asks the model server for usage at the end of streams whose client did not ask.
 	StreamUsage      bool
@@ -165,8 +207,10 @@ type Model struct {
 type Deployment struct {
 	// Upstream is the Name of one of the Upstreams.
 	Upstream string
-	// Model is the name the model server knows the model by.
+	// Model is the name the model server knows the model by; for azure that of the deployment there.
 	Model string
+	// Thinking is for upstreams of kind anthropic.
+	Thinking Thinking
 	// Weight is its share of the requests of its tier; 0 means only those that the others of the tier cannot take.
 	Weight int
 	// Priority is its tier; the lowest is tried first.
@@ -249,6 +293,7 @@ func Default() Config {
 func DefaultUpstream() Upstream {
 	return Upstream{
 		Kind:             KindOpenAI,
+		Auth:             AuthBearer,
 		OnDisconnect:     Cancel,
 		StreamUsage:      true,
 		ConnectTimeout:   10 * time.Second,
@@ -267,7 +312,7 @@ func DefaultModel() Model {
 
 // DefaultDeployment returns the settings of a deployment that hold where the file says nothing.
 func DefaultDeployment() Deployment {
-	return Deployment{Weight: 1, Bounds: Bounds{
+	return Deployment{Weight: 1, Thinking: ThinkingBudget, Bounds: Bounds{
 		QueueTimeout: 10 * time.Second,
 		Breaker:      Breaker{Failures: 5, Window: 30 * time.Second, Open: 10 * time.Second},
 	}}

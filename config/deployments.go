@@ -91,6 +91,7 @@ func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
 				}
 			}),
 			optional("model", d.Text(&p.Model, maxModelBytes, nil, "")),
+			optional("thinking", yamldoc.Choice(d.Decoder, &p.Thinking, ThinkingBudget, ThinkingAdaptive)),
 			optional("weight", yamldoc.Count(d.Decoder, &p.Weight, 0, maxWeight)),
 			optional("priority", yamldoc.Count(d.Decoder, &p.Priority, 0, maxPriority)),
 			optional("max_concurrency", yamldoc.Count(d.Decoder, &p.MaxConcurrency, 0, maxConcurrency)),

@@ -2,9 +2,6 @@ package config
 
 import (
 	"regexp"
-	"time"
-
-	"llmhub/yamldoc"
 )
 
 // Bounds on counts and on names. An upstream's and a model's name and a stroke between them fit into the 255 bytes that
@@ -47,20 +44,4 @@ func (d *decoder) upstreams(c *Config, list node) names {
 		return nil // no look-ups where the list itself is at fault
 	}
 	return named
-}
-
-func (d *decoder) upstream(u *Upstream, n node) {
-	d.Mapping(n,
-		required("name", d.Text(&u.Name, maxNameBytes, upstreamForm, upstreamRule)),
-		optional("kind", yamldoc.Choice(d.Decoder, &u.Kind, KindOpenAI)),
-		required("base_url", d.baseURL(&u.BaseURL)),
-		optional("api_key", d.secret(&u.APIKey, 1)),
-		optional("on_disconnect", yamldoc.Choice(d.Decoder, &u.OnDisconnect, Cancel, Drain)),
-		optional("stream_usage", d.Flag(&u.StreamUsage)),
-		optional("connect_timeout", d.duration(&u.ConnectTimeout, 10*time.Millisecond, time.Hour)),
-		optional("first_byte_timeout", d.duration(&u.FirstByteTimeout, 10*time.Millisecond, maxDuration)),
-		optional("idle_timeout", d.duration(&u.IdleTimeout, 10*time.Millisecond, maxDuration)),
-		optional("max_connections", yamldoc.Count(d.Decoder, &u.MaxConnections, 0, 1_000_000)),
-		optional("ca_file", d.certificates(&u.RootCAs)),
-	)
 }

@@ -118,6 +118,11 @@ type Deployment struct {
 	Client *upstream.Client
 	// Kind names how the server is spoken to; empty means openai.
 	Kind string
+	// APIVersion is for azure that of the classic API, empty for the v1 API; for anthropic what is asked for where the
+	// caller names none.
+	APIVersion string
+	// AdaptiveThinking says of a model at a server of kind anthropic that it takes an effort rather than a budget.
+	AdaptiveThinking bool
 	// Model is its name there.
 	Model string
 	// OnDisconnect is the policy for clients that leave.

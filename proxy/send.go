@@ -39,7 +39,7 @@ func (x *exchange) send(ctx *fasthttp.RequestCtx) (refusal *openai.Error) {
 		}
 	}
 	if refusal == nil {
-		return errUpstream // an endpoint that no deployment has, which is refused before
+		return x.notServed()
 	}
 	return refusal
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"llmhub/proxy/anthropic"
 	"llmhub/proxy/openai"
 )
 
@@ -71,6 +72,8 @@ func (x *exchange) readWhole(r *fasthttp.Response) *openai.Error {
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return errStalled
+		case errors.Is(err, anthropic.ErrTooLarge):
+			return errAnswerTooLarge
 		case err != nil:
 			return x.brokenAnswer(err)
 		}

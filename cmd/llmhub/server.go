@@ -209,7 +209,8 @@ func (s *server) route(cfg *config.Config) error {
 		for _, d := range m.Deployments {
 			c := clients[d.Upstream]
 			models[i].Deployments = append(models[i].Deployments, &proxy.Deployment{
-				Client: c.Client, Model: d.Model, OnDisconnect: proxy.Policy(c.cfg.OnDisconnect),
+				Client: c.Client, Kind: c.cfg.Kind, APIVersion: c.cfg.APIVersion, Model: d.Model,
+				AdaptiveThinking: d.Thinking == config.ThinkingAdaptive, OnDisconnect: proxy.Policy(c.cfg.OnDisconnect),
 				AskUsage: c.cfg.StreamUsage, Idle: c.cfg.IdleTimeout,
 				Weight: d.Weight, Priority: d.Priority, Bounds: boundsOf(&d),
 			})
@@ -241,12 +242,27 @@ func upstreamConfig(u config.Upstream) upstream.Config {
 		HeaderTimeout: u.FirstByteTimeout, MaxConnections: u.MaxConnections,
 	}
 	if u.APIKey.IsSet() {
-		c.Authorization = "Bearer " + u.APIKey.Reveal()
+		c.Header = append(c.Header, credentials(u))
+	}
+	for _, h := range u.Headers {
+		c.Header = append(c.Header, upstream.Header{Name: h.Name, Value: h.Value.Reveal()})
 	}
 	if u.RootCAs != nil {
 		c.TLS = &tls.Config{RootCAs: u.RootCAs, MinVersion: tls.VersionTLS12}
 	}
 	return c
+}
+
+// credentials returns the header that an upstream's key is sent in.
+func credentials(u config.Upstream) upstream.Header {
+	key := u.APIKey.Reveal()
+	switch {
+	case u.Auth == config.AuthBearer:
+		return upstream.Header{Name: "Authorization", Value: "Bearer " + key}
+	case u.Kind == config.KindAnthropic:
+		return upstream.Header{Name: "x-api-key", Value: key}
+	}
+	return upstream.Header{Name: "api-key", Value: key}
 }
 
 // reload puts another configuration in force, as far as that goes without a restart.
