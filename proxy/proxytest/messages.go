@@ -95,8 +95,6 @@ func (m *messagesStream) open() error {
 	case UsageNever:
 	case UsageInFinish:
 		usage = `,"usage":{"input_tokens":0,"output_tokens":0}`
-	case UsageInStart:
-		usage = `,"usage":` + m.messagesUsage(true, m.output().Output)
 	default:
 		usage = `,"usage":` + m.messagesUsage(true, 1)
 	}

@@ -22,9 +22,7 @@ func (r *responsesStream) build(name, members string, u Usage) piece {
 func (r *responsesStream) open() error {
 	first, second := "null", "null"
 	switch r.script.Usage {
-	case UsageInStart:
-		first, second = r.responsesUsage(r.output(), true), r.responsesUsage(r.output(), true)
-	case UsageCumulative:
+	case UsageInStart, UsageCumulative:
 		first, second = r.responsesUsage(Usage{}, true), r.responsesUsage(Usage{}, true)
 	case UsageTwice:
 		u := r.output()

@@ -86,8 +86,8 @@ const (
 	UsageTwice
 	// UsageReject answers 400 naming stream_options if the request has that member; otherwise UsageNever.
 	UsageReject
-	// UsageInStart sends usage in the events that begin a stream of responses or messages, and none at its end; for
-	// others it is UsageNever.
+	// UsageInStart sends usage in the events that begin a stream of responses or messages, with what can be known of the
+	// output then, and none at its end; for others it is UsageNever.
 	UsageInStart
 )
 
