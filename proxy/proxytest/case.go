@@ -10,7 +10,7 @@ import (
 
 // Case is one thing that goes wrong between clients, gateways and model servers, and what a gateway must make of it.
 type Case struct {
-	// Name is unique; Model is the model name in Body, and the one to give the script to.
+	// Name is unique; Model is the name to give the script to, and, unless the case is for another model, that in Body.
 	Name, Model string
 	// About says what goes wrong.
 	About  string
@@ -210,21 +210,35 @@ func (c *Case) CheckUsage(provenance string, u Usage) error {
 	if provenance != w.Provenance && (w.Provenance != Any || provenance == "") {
 		return fmt.Errorf("%s: provenance %q, want %q (tokens %+v)", c.Name, provenance, w.Provenance, u)
 	}
-	for _, v := range []struct {
-		name             string
-		got, least, most int64
-	}{
-		{"input", u.Prompt, w.Least.Prompt, w.Most.Prompt},
-		{"cached", u.Cached, w.Least.Cached, w.Most.Cached},
-		{"output", u.Output, w.Least.Output, w.Most.Output},
-		{"reasoning", u.Reasoning, w.Least.Reasoning, w.Most.Reasoning},
-		{"image", u.Images, w.Least.Images, w.Most.Images},
-		{"audio millisecond", u.AudioMilliseconds, w.Least.AudioMilliseconds, w.Most.AudioMilliseconds},
-		{"character", u.Characters, w.Least.Characters, w.Most.Characters},
-		{"search", u.Searches, w.Least.Searches, w.Most.Searches},
-	} {
-		if v.got < v.least || v.got > v.most {
-			return fmt.Errorf("%s: %d of %s, want %d to %d", c.Name, v.got, v.name, v.least, v.most)
+	return c.within([]bound{
+		{"input tokens", u.Prompt, w.Least.Prompt, w.Most.Prompt},
+		{"cached tokens", u.Cached, w.Least.Cached, w.Most.Cached},
+		{"output tokens", u.Output, w.Least.Output, w.Most.Output},
+		{"reasoning tokens", u.Reasoning, w.Least.Reasoning, w.Most.Reasoning},
+	})
+}
+
+// CheckUnits compares what a ledger entry has beside tokens with what the case wants.
+func (c *Case) CheckUnits(u Usage) error {
+	w := c.Want
+	return c.within([]bound{
+		{"images", u.Images, w.Least.Images, w.Most.Images},
+		{"audio milliseconds", u.AudioMilliseconds, w.Least.AudioMilliseconds, w.Most.AudioMilliseconds},
+		{"characters", u.Characters, w.Least.Characters, w.Most.Characters},
+		{"searches", u.Searches, w.Least.Searches, w.Most.Searches},
+	})
+}
+
+// bound is a count with the least and the most that it may be.
+type bound struct {
+	name             string
+	got, least, most int64
+}
+
+func (c *Case) within(bounds []bound) error {
+	for _, b := range bounds {
+		if b.got < b.least || b.got > b.most {
+			return fmt.Errorf("%s: %d of %s, want %d to %d", c.Name, b.got, b.name, b.least, b.most)
 		}
 	}
 	return nil

@@ -67,12 +67,13 @@ func (p *Provider) handle(c *conn, r *request) error {
 // prepare reads the body, keeps the request and finds the script.
 func (a *answer) prepare() error {
 	err := a.readAsk()
+	name, script := a.p.scriptFor(a.ask.Model, a.r.body)
+	a.script = script
 	a.p.journal.add(Request{ID: a.r.id, Method: a.r.method, Path: a.r.path, Header: a.r.header, Body: a.r.body,
-		User: a.ask.User, Model: a.ask.Model, Files: a.ask.files})
+		User: a.ask.User, Model: a.ask.Model, Files: a.ask.files, Script: name})
 	if err != nil {
 		return err
 	}
-	a.script = a.p.scriptFor(a.ask.Model)
 	if err := a.ask.XScript.apply(&a.script, a.ask.Stream); err != nil {
 		return err
 	}

@@ -141,26 +141,40 @@ func (p *Player) leaveWaiting(ctx context.Context, req *http.Request, model stri
 	return nil
 }
 
-// Calls returns how many of the requests that are kept ask for a model.
-func (p *Provider) Calls(model string) int {
+// by says whether a request was answered by the script of a name, or asked for the model of that name.
+func (r *Request) by(name string) bool { return r.Script == name || r.Model == name }
+
+// Calls returns how many of the requests that are kept were answered by the script of a name.
+func (p *Provider) Calls(name string) int { return p.count(name, func(*entry) bool { return true }) }
+
+// Busy returns how many of them are being answered now.
+func (p *Provider) Busy(name string) int {
+	return p.count(name, func(e *entry) bool { return !e.done })
+}
+
+func (p *Provider) count(name string, counts func(*entry) bool) int {
 	n := 0
 	p.journal.mu.Lock()
 	defer p.journal.mu.Unlock()
-	for _, e := range p.journal.last {
-		if e.req.Model == model {
+	for i := range p.journal.last {
+		if e := &p.journal.last[i]; e.req.by(name) && counts(e) {
 			n++
 		}
 	}
 	return n
 }
 
-// LastSent returns what was sent to the last request that is kept for a model, as Sent does.
-func (p *Provider) LastSent(model string) (Sent, bool) {
-	id := uint64(0)
-	for _, r := range p.Requests() {
-		if r.Model == model {
-			id = r.ID
+// LastRequest returns the last request that is kept for the script of a name.
+func (p *Provider) LastRequest(name string) (last Request) {
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	for i := range p.journal.last {
+		if r := &p.journal.last[i].req; r.by(name) {
+			last = *r
 		}
 	}
-	return p.Sent(id)
+	return last
 }
+
+// LastSent returns what was sent to it, as Sent does.
+func (p *Provider) LastSent(name string) (Sent, bool) { return p.Sent(p.LastRequest(name).ID) }

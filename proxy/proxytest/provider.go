@@ -7,6 +7,7 @@
 package proxytest
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -177,6 +178,7 @@ func (p *Provider) serve(c *conn) {
 		p.active.Add(1)
 		err = p.handle(c, r)
 		p.active.Add(-1)
+		p.journal.done(r.id)
 		if err != nil || r.close {
 			p.opts.Logger.Debug("answer ended the connection", "id", r.id, "error", err)
 			return
@@ -184,14 +186,24 @@ func (p *Provider) serve(c *conn) {
 	}
 }
 
-// scriptFor returns the script for a model name.
-func (p *Provider) scriptFor(model string) Script {
+// Marker returns a text that, somewhere in a request, has it answered by the script of a name, whatever model it asks
+// for: for gateways that know one model only. It is for models without a script of their own.
+func Marker(name string) string { return "[script " + name + "]" }
+
+// scriptFor returns the script for a request, and the name that it was found by.
+func (p *Provider) scriptFor(model string, body []byte) (string, Script) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s, ok := p.scripts[model]; ok {
-		return s
+	if s, ok := p.scripts[model]; ok && model != "" {
+		return model, s
 	}
-	return p.scripts[""]
+	if _, rest, ok := bytes.Cut(body, []byte("[script ")); ok {
+		name, _, _ := bytes.Cut(rest[:min(len(rest), 128)], []byte("]"))
+		if s, ok := p.scripts[string(name)]; ok {
+			return string(name), s
+		}
+	}
+	return "", p.scripts[""]
 }
 
 // models returns the names that have scripts of their own.

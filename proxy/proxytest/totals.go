@@ -144,6 +144,8 @@ type Request struct {
 	User, Model string
 	// Files are those of a form, in order.
 	Files []File
+	// Script is the name of the script that answered it, empty for the one of all names.
+	Script string
 }
 
 // File is a file in a form, by what tells whether it arrived as it was.
@@ -178,6 +180,7 @@ type journal struct {
 type entry struct {
 	req  Request
 	sent *Sent
+	done bool
 }
 
 // add keeps a request, if requests are kept at all.
@@ -193,13 +196,26 @@ func (j *journal) add(r Request) {
 	j.last = append(j.last, entry{req: r, sent: new(Sent)})
 }
 
+// done notes that a request is no longer being answered.
+func (j *journal) done(id uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := len(j.last) - 1; i >= 0; i-- {
+		if j.last[i].req.ID == id {
+			j.last[i].done = true
+			return
+		}
+	}
+}
+
 // update changes what was sent to a request that is still kept.
 func (j *journal) update(id uint64, change func(*Sent)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := range j.last {
+	for i := len(j.last) - 1; i >= 0; i-- {
 		if j.last[i].req.ID == id {
 			change(j.last[i].sent)
+			return
 		}
 	}
 }
