@@ -35,6 +35,19 @@ func (u *Usage) add(v Usage) {
 	u.Searches += v.Searches
 }
 
+// Plus returns u and v together.
+func (u Usage) Plus(v Usage) Usage {
+	u.add(v)
+	return u
+}
+
+// Minus returns what u has more than v.
+func (u Usage) Minus(v Usage) Usage {
+	u.add(Usage{Prompt: -v.Prompt, Cached: -v.Cached, Output: -v.Output, Reasoning: -v.Reasoning, Images: -v.Images,
+		AudioMilliseconds: -v.AudioMilliseconds, Characters: -v.Characters, Searches: -v.Searches})
+	return u
+}
+
 // Counts are exact figures about the answers to a group of requests.
 //
 // Figures are raised before the bytes they describe are written and lowered again for what could not be written; so
