@@ -18,6 +18,7 @@ func TestOneFault(t *testing.T) {
 		return `  - {name: local, base_url: "http://127.0.0.1:9100/v1/", ` + more + "}"
 	}
 	url := func(u string) string { return `  - {name: local, base_url: "` + u + `"}` }
+	deployed := func(p string) string { return "    deployments: [{upstream: local, " + p + "}]" }
 	price := func(p string) string { return deployments + "\n    prices: [" + p + "]" }
 	const good = `{from: 2026-01-01, input_per_million: "1", output_per_million: "2"}`
 	cases := []struct{ name, old, new, want string }{
@@ -78,6 +79,18 @@ func TestOneFault(t *testing.T) {
 
 		{"dangling upstream", deployments, "    deployments: [{upstream: remote}]", `F:7: models[0].deployments[0].upstream: there is no upstream named "remote"`},
 		{"repeated deployment", deployments, "    deployments: [{upstream: local}, {upstream: local, model: gpt-4o-mini}]", `F:6: models[0].deployments[1]: is the same as an earlier deployment of this model`},
+		{"weight", deployments, deployed("weight: -1"), `F:7: models[0].deployments[0].weight: "-1" is not a whole number from 0 to 1000000`},
+		{"queue without slots", deployments, deployed("queue: 5"), `F:7: models[0].deployments[0].queue: needs max_concurrency: without it nothing waits`},
+		{"queue timeout", deployments, deployed("max_concurrency: 1, queue_timeout: 2h"), `F:7: models[0].deployments[0].queue_timeout: 2h is out of range: from 1ms to 1h0m0s`},
+		{"breaker", deployments, deployed("breaker: {open: 1ms}"), `F:7: models[0].deployments[0].breaker.open: 1ms is out of range: from 100ms to 1h0m0s`},
+		{"other bounds", deployments, deployments + "\n  - name: b\n" + deployed("model: gpt-4o-mini, drain: true"), `F:8: models[1].deployments[0]: has another max_concurrency, queue, queue_timeout, drain or breaker than the same deployment of the model in line 6`},
+		{"balance", deployments, deployments + "\n    balance: round", `F:8: models[0].balance: "round" is not one of least_busy, weighted`},
+		{"no attempts", deployments, deployments + "\n    retries: {attempts: 0}", `F:8: models[0].retries.attempts: "0" is not a whole number from 1 to 100`},
+		{"backoff", deployments, deployments + "\n    retries: {backoff: 6s}", `F:8: models[0].retries.backoff: 6s is out of range: from 1ms to 5s`},
+		{"unknown fall-back", deployments, deployments + "\n    fallbacks: [b]", `F:6: models[0].fallbacks: there is no model named "b"`},
+		{"repeated fall-back", deployments, deployments + "\n    fallbacks: [b, b]\n  - name: b\n" + deployed(""), `F:8: models[0].fallbacks[1]: "b" is already among them`},
+		{"fall-back to itself", deployments, deployments + "\n    fallbacks: [gpt-4o-mini]", `F:6: models[0].fallbacks: "gpt-4o-mini" leads back to this model`},
+		{"fall-backs in a circle", deployments, deployments + "\n    fallbacks: [b]\n  - name: b\n" + deployed("") + "\n    fallbacks: [gpt-4o-mini]", `F:9: models[1].fallbacks: "gpt-4o-mini" leads back to this model`},
 		{"repeated model", deployments, deployments + "\n  - name: gpt-4o-mini\n" + deployments, `F:8: models[1].name: "gpt-4o-mini" is already the name of the model in line 6`},
 		{"model name", "  - name: gpt-4o-mini", "  - name: a,b", `F:6: models[0].name: "a,b" is not a model name: visible ASCII characters but no comma`},
 		{"long model name", "  - name: gpt-4o-mini", "  - name: " + strings.Repeat("m", 129), `F:6: models[0].name: is longer than 128 bytes`},
@@ -201,6 +214,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(minimal)
 	f.Add("a: &a [*a]")
 	f.Add("admin: {token: {? [a] : b}}")
+	f.Add(minimal + "    fallbacks: [a]\n  - {name: a, fallbacks: [b], deployments: [{upstream: local, queue: 1}]}\n  - {name: b, fallbacks: [a], deployments: []}")
 	f.Add("models: [{prices: [{from: !!binary x}]}]")
 	f.Add(minimal + "    about: {kind: image, end_of_life: 2027-01-31, licence_url: 'https://h', description: {en: E, de: D}}\n")
 	f.Add(minimal + "portal: {public_url: 'https://[::1]:443', admin_listen: ':0', trusted_proxies: ['::/1', 10.0.0.1], links: {contact: 'mailto:a@b'}}")

@@ -181,10 +181,20 @@ func (x *exchange) readError(call *upstream.Call) *openai.Error {
 	return e
 }
 
-// retryAfterOf returns when the model server wants to be asked again, 0 if it does not say so in seconds.
+// retryAfterOf returns when the model server wants to be asked again, which it says in seconds or by a date; 0 if it does
+// not say so, or not within a day.
 func retryAfterOf(call *upstream.Call) time.Duration {
-	if s, err := strconv.Atoi(call.RetryAfter); err == nil && s > 0 && s < 86400 {
-		return time.Duration(s) * time.Second
+	if call.RetryAfter == "" {
+		return 0
 	}
-	return 0
+	var d time.Duration
+	if s, err := strconv.Atoi(call.RetryAfter); err == nil {
+		d = time.Duration(min(max(s, 0), 86400)) * time.Second
+	} else if date, err := http.ParseTime(call.RetryAfter); err == nil {
+		d = time.Until(date)
+	}
+	if d <= 0 || d >= 24*time.Hour {
+		return 0
+	}
+	return d
 }
