@@ -40,8 +40,7 @@ func (p *Player) Play(ctx context.Context, c *Case) (Seen, error) {
 	if err != nil {
 		return Seen{}, err
 	}
-	req.Header.Set("Authorization", "Bearer "+p.Key)
-	req.Header.Set("Content-Type", "application/json")
+	p.setHeader(req, c)
 	if c.Leave == LeaveWaiting {
 		return Seen{}, p.leaveWaiting(ctx, req, c.Model, leave)
 	}
@@ -57,6 +56,21 @@ func (p *Player) Play(ctx context.Context, c *Case) (Seen, error) {
 	return s, nil
 }
 
+// setHeader sets the headers that a client of the case's API sends.
+func (p *Player) setHeader(req *http.Request, c *Case) {
+	kind := c.ContentType
+	if kind == "" {
+		kind = "application/json"
+	}
+	req.Header.Set("Content-Type", kind)
+	if strings.HasPrefix(c.Path, messagesAPI.path) {
+		req.Header.Set("x-api-key", p.Key)
+		req.Header.Set("anthropic-version", "2023-06-01")
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Key)
+}
+
 // read reads as much of the body as the case's client does.
 func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
 	enough := func() bool { return false }
@@ -64,7 +78,7 @@ func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
 	case c.Revoke, c.Leave == LeaveAfter:
 		enough = func() bool { return countEvents(s.Body) >= c.LeaveEvents }
 	case c.Leave == LeaveAtEnd:
-		enough = func() bool { return bytes.HasSuffix(s.Body, []byte("[DONE]\n\n")) }
+		enough = func() bool { return ended(s.Body) }
 	}
 	for buf := make([]byte, 4096); !enough(); {
 		n, err := body.Read(buf)
@@ -86,6 +100,14 @@ func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
 	rest, err := io.ReadAll(body)
 	s.Body, s.Err = append(s.Body, rest...), err
 	return nil
+}
+
+// ended says whether the event that ends a stream has come.
+func ended(body []byte) bool {
+	last, whole := bytes.CutSuffix(body, []byte("\n\n"))
+	last = last[bytes.LastIndex(last, []byte("\n\n"))+1:]
+	return whole && (bytes.HasSuffix(last, []byte("[DONE]")) || bytes.Contains(last, []byte("event: "+responsesAPI.final+"\n")) ||
+		bytes.Contains(last, []byte("event: "+messagesAPI.final+"\n")))
 }
 
 func countEvents(body []byte) int {

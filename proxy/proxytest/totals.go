@@ -6,12 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// Usage is a count of tokens. Cached ones are part of Prompt, Reasoning ones are part of Output.
+// Usage is a count of tokens, and of what is billed beside them. Cached ones are part of Prompt, Reasoning ones are part of
+// Output.
 type Usage struct {
 	Prompt    int64 `json:"prompt_tokens"`
 	Cached    int64 `json:"cached_tokens"`
 	Output    int64 `json:"output_tokens"`
 	Reasoning int64 `json:"reasoning_tokens"`
+
+	Images            int64 `json:"images,omitempty"`
+	AudioMilliseconds int64 `json:"audio_milliseconds,omitempty"`
+	// Characters are those of text turned into speech.
+	Characters int64 `json:"characters,omitempty"`
+	Searches   int64 `json:"searches,omitempty"`
 }
 
 // Total returns Prompt + Output.
@@ -22,6 +29,10 @@ func (u *Usage) add(v Usage) {
 	u.Cached += v.Cached
 	u.Output += v.Output
 	u.Reasoning += v.Reasoning
+	u.Images += v.Images
+	u.AudioMilliseconds += v.AudioMilliseconds
+	u.Characters += v.Characters
+	u.Searches += v.Searches
 }
 
 // Counts are exact figures about the answers to a group of requests.
@@ -60,17 +71,27 @@ type Totals struct {
 func (p *Provider) Totals() Totals { return p.ledger.totals() }
 
 // usageCounter is a Usage that many goroutines add to.
-type usageCounter struct{ prompt, cached, output, reasoning atomic.Int64 }
+type usageCounter struct {
+	prompt, cached, output, reasoning             atomic.Int64
+	images, audioMilliseconds, characters, search atomic.Int64
+}
 
 func (c *usageCounter) add(u Usage, sign int64) {
 	c.prompt.Add(sign * u.Prompt)
 	c.cached.Add(sign * u.Cached)
 	c.output.Add(sign * u.Output)
 	c.reasoning.Add(sign * u.Reasoning)
+	if u.Images|u.AudioMilliseconds|u.Characters|u.Searches != 0 {
+		c.images.Add(sign * u.Images)
+		c.audioMilliseconds.Add(sign * u.AudioMilliseconds)
+		c.characters.Add(sign * u.Characters)
+		c.search.Add(sign * u.Searches)
+	}
 }
 
 func (c *usageCounter) load() Usage {
-	return Usage{Prompt: c.prompt.Load(), Cached: c.cached.Load(), Output: c.output.Load(), Reasoning: c.reasoning.Load()}
+	return Usage{Prompt: c.prompt.Load(), Cached: c.cached.Load(), Output: c.output.Load(), Reasoning: c.reasoning.Load(),
+		Images: c.images.Load(), AudioMilliseconds: c.audioMilliseconds.Load(), Characters: c.characters.Load(), Searches: c.search.Load()}
 }
 
 // account holds the counts of one user.
@@ -119,8 +140,18 @@ type Request struct {
 	Header []Header
 	// Body is what was received, without transfer coding.
 	Body []byte
-	// User and Model are members of the body.
+	// User and Model are members of the body. User is metadata.user_id in messages; both are fields of a form.
 	User, Model string
+	// Files are those of a form, in order.
+	Files []File
+}
+
+// File is a file in a form, by what tells whether it arrived as it was.
+type File struct {
+	Field, Name string
+	Size        int
+	// SHA256 is in hexadecimal digits.
+	SHA256 string
 }
 
 // Sent is what the provider wrote as body of an answer, without transfer coding.
