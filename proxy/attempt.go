@@ -151,7 +151,9 @@ func (x *exchange) do(d *Deployment, out upstream.Request, fresh bool) (*upstrea
 	return call, call.Do(out)
 }
 
-func passHeaders(h *fasthttp.RequestHeader) []upstream.Header { return appendHeaders(nil, h, passedHeaders) }
+func passHeaders(h *fasthttp.RequestHeader) []upstream.Header {
+	return appendHeaders(nil, h, passedHeaders)
+}
 
 // appendHeaders appends those headers of the names that the request has.
 func appendHeaders(out []upstream.Header, h *fasthttp.RequestHeader, names []string) []upstream.Header {

@@ -32,8 +32,11 @@ type exchange struct {
 	entry      *metering.Entry
 	meter      openai.Meter
 
-	previous   string      // the ID at the model server of the stored response that the request goes on from
+	previous       string // the ID at the model server of the stored response that the request goes on from
+	previousSealed string // as the client gave it
+
 	pinned     *Deployment // the only one that can serve the request; nil where any can
+	pinnedTo   *Model      // which it is a deployment of: the model itself, or one that it falls back to
 	attempt    attempted   // at the deployment, not judged yet
 	begun      *stream     // a streamed answer whose first event has come
 	begunSound *sound      // an answer of audio that has begun to come

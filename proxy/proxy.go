@@ -193,32 +193,22 @@ type Model struct {
 type Routes struct {
 	models map[string]*Model
 	names  []string // in the order of the configuration
-	// servers has one deployment of each model server that can store responses.
-	servers []*Deployment
+	// storages are the deployments that store responses.
+	storages map[tag]*storage
 }
 
 // NewRoutes returns routes to the given models.
 func NewRoutes(models []*Model) *Routes {
-	r := &Routes{models: make(map[string]*Model, len(models))}
+	r := &Routes{models: make(map[string]*Model, len(models)), storages: map[tag]*storage{}}
 	for _, m := range models {
 		r.models[m.Name] = m
 		r.names = append(r.names, m.Name)
 	}
 	for _, m := range models {
 		m.line = r.lineOf(m, nil)
-		for _, d := range m.Deployments {
-			r.addServer(d)
-		}
+		r.addStorages(m)
 	}
 	return r
-}
-
-// addServer keeps a deployment if it is the first of a model server that has responses.
-func (r *Routes) addServer(d *Deployment) {
-	known := slices.ContainsFunc(r.servers, func(o *Deployment) bool { return o.Client == d.Client })
-	if !known && d.kind().serves(responsesEndpoint()) {
-		r.servers = append(r.servers, d)
-	}
 }
 
 // lineOf appends a model and those that it falls back to, each once, to a line.

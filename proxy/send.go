@@ -21,7 +21,7 @@ func (x *exchange) send(ctx *fasthttp.RequestCtx) (refusal *openai.Error) {
 	defer func() { x.upstreamTime += time.Since(start) - (x.waitTime - waited) }()
 	line := x.model.line
 	if x.pinned != nil {
-		line = line[:1]
+		line = []*Model{x.pinnedTo}
 	}
 	began := time.Now()
 	for i, m := range line {
