@@ -46,6 +46,7 @@ type exchange struct {
 	ended  bool                          // the record has been made, or is not to be
 
 	answered bool          // a whole answer has come
+	faulty   bool          // an error has come in mid-stream, apart from what ends the stream
 	failure  *openai.Error // what the model server did wrong in mid-answer
 
 	upstreamTime time.Duration // spent waiting for the model server before the answer began

@@ -68,7 +68,7 @@ func (x *exchange) settlePartial() {
 	x.ended = true
 	s := metering.Settlement{Provenance: store.FromPartial}
 	var reported bool
-	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() {
+	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() && !x.faulty {
 		s.Provenance = store.FromUpstream
 	}
 	s.Quantities = x.quantities()

@@ -38,6 +38,7 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	}
 	s.noteFirst()
 	s.faulty = s.faulty || c.IsError
+	s.x.faulty = s.x.faulty || c.IsError && !c.Final
 	if c.HasContent {
 		s.content++
 	}
