@@ -171,7 +171,7 @@ func jittered(d time.Duration) time.Duration {
 // unavailable says why no deployment could even be tried.
 func (s *sending) unavailable() *openai.Error {
 	for i, d := range s.model.Deployments {
-		if !s.unfit.Has(i) && !d.target.Settings().Draining {
+		if !s.unfit.Has(i) && !d.target.Status(s.began).Draining {
 			return errUpstreamBusy
 		}
 	}
