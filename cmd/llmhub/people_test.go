@@ -121,6 +121,15 @@ func TestReviewCommands(t *testing.T) {
 	if out := must("tenant", "resume", tenant); !strings.Contains(out, "is active") {
 		t.Errorf("resume: %q", out)
 	}
+	audit := must("audit", "--tenant", tenant)
+	for _, action := range []string{"tenant.create", "profile.reject", "no such website", "profile.approve", "tenant.suspend", "unpaid", "tenant.resume", "administrator (operator)"} {
+		if !strings.Contains(audit, action) {
+			t.Errorf("no %s in the audit:\n%s", action, audit)
+		}
+	}
+	if out := must("audit", "--limit", "1"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "tenant.resume") {
+		t.Errorf("the latest change:\n%s", out)
+	}
 	if out := must("upstream", "drain", "none/m"); !strings.Contains(out, "is draining, 0 in flight") {
 		t.Errorf("drain: %q", out)
 	}
@@ -134,15 +143,6 @@ func TestReviewCommands(t *testing.T) {
 	refuse(exitUsage, "needs one deployment", "upstream", "drain")
 	if out := must("upstream", "list"); !strings.Contains(out, "BREAKER") || !strings.Contains(out, "closed") {
 		t.Errorf("upstreams: %q", out)
-	}
-	audit := must("audit", "--tenant", tenant)
-	for _, action := range []string{"tenant.create", "profile.reject", "no such website", "profile.approve", "tenant.suspend", "unpaid", "tenant.resume", "administrator (operator)"} {
-		if !strings.Contains(audit, action) {
-			t.Errorf("no %s in the audit:\n%s", action, audit)
-		}
-	}
-	if out := must("audit", "--limit", "1"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "tenant.resume") {
-		t.Errorf("the latest change:\n%s", out)
 	}
 	var changes struct {
 		Data []struct{ Before, After json.RawMessage }
