@@ -45,6 +45,7 @@ type exchange struct {
 	left   atomic.Int64                  // when the client was found gone, in Unix nanoseconds
 	ended  bool                          // the record has been made, or is not to be
 
+	atWork   bool          // the model server was when the client left, before the answer began
 	answered bool          // a whole answer has come
 	faulty   bool          // an error has come in mid-stream, apart from what ends the stream
 	failure  *openai.Error // what the model server did wrong in mid-answer

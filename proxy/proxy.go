@@ -266,6 +266,20 @@ func (p *Proxy) SetRoutes(r *Routes) {
 	p.Metrics.states.routes.Store(r)
 }
 
+// DrainDeployment has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under
+// way go on. It holds while the process runs and the upstream's settings stay the same. It returns false if there is none.
+func (p *Proxy) DrainDeployment(name string, on bool) (found bool) {
+	for _, m := range p.routes.Load().models {
+		for _, d := range m.Deployments {
+			if d.Name() == name {
+				d.target.Drain(on)
+				found = true
+			}
+		}
+	}
+	return found
+}
+
 // Register adds the endpoints to a router, the same under /v1 and /v2.
 func (p *Proxy) Register(router fiber.Router) {
 	for _, prefix := range []string{"/v1", "/v2"} {

@@ -82,7 +82,7 @@ func (x *exchange) settleRefused(e *openai.Error) {
 	if x.ended {
 		return
 	}
-	if e == errClientLeft {
+	if e == errClientLeft && x.atWork {
 		x.settlePartial()
 		x.leave()
 		return
