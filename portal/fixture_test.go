@@ -114,7 +114,8 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 			return []gateway.Model{{Name: "m1", DisplayName: "Model One", Kind: "chat", ContextTokens: 128000, EndOfLife: f.now.AddDate(1, 0, 0)}, {Name: "m2"}}
 		},
 		Upstreams: func() []gateway.Upstream {
-			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now}}
+			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now,
+				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: true, Queued: 2, MaxConcurrency: 3}}
 		},
 		Budget: f.budget,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),

@@ -144,7 +144,9 @@ func tourOfOperators(t *testing.T, admin person) {
 	if v := admin.must(200, "POST", "/operators/"+id+"/disable", ""); v["disabled_at"] == nil {
 		t.Errorf("disabled: %v", v)
 	}
-	if list := admin.must(200, "GET", "/upstreams", "")["data"].([]any); len(list) != 1 || list[0].(map[string]any)["state"] != "healthy" {
+	if list := admin.must(200, "GET", "/upstreams", "")["data"].([]any); len(list) != 1 || list[0].(map[string]any)["state"] != "healthy" ||
+		list[0].(map[string]any)["breaker"] != "open" || list[0].(map[string]any)["breaker_until"] == nil || list[0].(map[string]any)["draining"] != true ||
+		list[0].(map[string]any)["queued"] != 2.0 || list[0].(map[string]any)["max_concurrency"] != 3.0 || list[0].(map[string]any)["weight"] != 1.0 {
 		t.Errorf("upstreams: %v", list)
 	}
 	if text := admin.do("GET", "/audit?limit=1000", "").text; strings.Contains(text, "password of") || strings.Contains(text, "argon") {

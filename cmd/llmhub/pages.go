@@ -122,6 +122,8 @@ func (s *server) upstreamHealth() []gateway.Upstream {
 			Upstream: h.Upstream, Deployment: h.Deployment, Models: h.Models, State: string(h.State), Requests: h.Requests, Failures: h.Failures,
 			InFlight: h.InFlight, WindowRequests: h.WindowRequests, WindowFailures: h.WindowFailures, FirstByteMedian: h.FirstByteP50,
 			FirstByteSlow: h.FirstByteP95, LastSuccess: h.LastSuccess, LastFailure: h.LastFailure, LastReason: h.LastReason,
+			Weight: h.Weight, Priority: h.Priority, Breaker: h.Breaker, BreakerUntil: h.BreakerUntil, Draining: h.Draining,
+			Queued: h.Queued, MaxConcurrency: h.MaxConcurrency,
 		}
 	}
 	return list
