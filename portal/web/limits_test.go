@@ -68,7 +68,7 @@ func TestLimitsOfAKey(t *testing.T) {
 	f.spend(60000, 0, "0")
 	b.get(list).wants(t, http.StatusOK, `class="badge bad">Budget 120.0%<`)
 	b.get(path).wants(t, http.StatusOK, `<meter class="bad" min="0" max="1000" value="1000"`)
-	b.post(path + "/limits").wants(t, http.StatusSeeOther)
+	b.post(path+"/limits").wants(t, http.StatusSeeOther)
 	if got := f.limits(key.ID); !got.IsZero() {
 		t.Errorf("after an empty form there are %+v", got)
 	}
