@@ -57,10 +57,16 @@ func (r *chunkReader) elements() (n int64) {
 	return n
 }
 
-// imageSize takes the size of images, unless it is what leaves it to the model.
+// imageSize takes the size of images if it is a short word such as 1024x1024, 2K or 16:9, and not the one that leaves it
+// to the model.
 func (r *chunkReader) imageSize(size []byte) {
 	if len(size) == 0 || len(size) > maxSizeName || string(size) == "auto" || string(size) == r.units.ImageSize {
 		return
+	}
+	for _, c := range size {
+		if c != ':' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return
+		}
 	}
 	r.units.ImageSize = sizeName(size)
 }
