@@ -67,9 +67,12 @@ func (x *exchange) callOn(ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool
 
 // receive takes the answer so far as it must have come before anything goes to the client.
 func (x *exchange) receive(ctx *fasthttp.RequestCtx) (refusal *openai.Error, failure trouble) {
-	if x.streamed() {
+	switch {
+	case x.streamed():
 		refusal = x.receiveStream()
-	} else {
+	case x.endpoint.sound && !isJSON(x.call.Load().ContentType):
+		refusal = x.receiveSound()
+	default:
 		refusal = x.receiveWhole(&ctx.Response)
 	}
 	if refusal == nil {

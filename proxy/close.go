@@ -86,7 +86,11 @@ func (s *stream) drop(ev openai.Event) {
 	case openai.Done:
 		s.phase = phaseFinish
 	case openai.Data, openai.PlainJSON:
-		s.faulty = s.x.meter.Event(ev.Data).IsError || s.faulty
+		c := s.x.meter.Event(ev.Data)
+		s.faulty = c.IsError || s.faulty
+		if c.Final {
+			s.phase = phaseFinish
+		}
 	}
 }
 

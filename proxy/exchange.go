@@ -32,9 +32,11 @@ type exchange struct {
 	entry      *metering.Entry
 	meter      openai.Meter
 
-	pinned  *Deployment // the only one that can serve the request; nil where any can
-	attempt attempted   // at the deployment, not judged yet
-	begun   *stream     // a streamed answer whose first event has come
+	previous   string      // the ID at the model server of the stored response that the request goes on from
+	pinned     *Deployment // the only one that can serve the request; nil where any can
+	attempt    attempted   // at the deployment, not judged yet
+	begun      *stream     // a streamed answer whose first event has come
+	begunSound *sound      // an answer of audio that has begun to come
 
 	call   atomic.Pointer[upstream.Call]
 	source io.Reader                     // what the answer's body is read from, in the form of the endpoint
@@ -108,6 +110,7 @@ func (x *exchange) broken(err error) *openai.Error {
 func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *openai.Error) {
 	now := time.Now()
 	x := &exchange{p: p, id: p.Recorder.NewID(), endpoint: ep, arrived: now, client: ctx.Conn()}
+	x.meter.Dialect = ep.dialect
 	x.name = x.id.String()
 	revocations := p.Gate.Revocations()
 	grant, refusal := p.authenticate(ctx, now)
@@ -154,14 +157,14 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 
 // read takes from the request what the gateway must know.
 func (x *exchange) read(ctx *fasthttp.RequestCtx) *openai.Error {
-	if refusal := checkContentType(&ctx.Request.Header); refusal != nil {
+	if refusal := x.endpoint.checkContentType(&ctx.Request.Header); refusal != nil {
 		return refusal
 	}
-	request, err := openai.Peek(ctx.Request.Body())
+	request, err := x.endpoint.peek(ctx)
 	if err != nil {
 		return badRequest(err)
 	}
-	x.request = request
+	x.request, x.meter.Images = request, request.Units.Images
 	model := x.p.routes.Load().models[string(request.Model)]
 	if model == nil || !x.grant.Allows(model.Name) {
 		return modelNotFound(string(request.Model))
@@ -173,7 +176,7 @@ func (x *exchange) read(ctx *fasthttp.RequestCtx) *openai.Error {
 			Message: "This endpoint does not stream; leave stream out.",
 		}
 	}
-	return nil
+	return x.pin()
 }
 
 // void ends the exchange without a record: nothing was delivered.

@@ -97,6 +97,8 @@ type Options struct {
 	Ledger    Ledger
 	Estimator Estimator
 	Metrics   *Metrics
+	// IDKey seals the IDs of stored responses.
+	IDKey []byte
 	// Location is the billing time zone.
 	Location *time.Location
 	Limits   Limits
@@ -191,6 +193,8 @@ type Model struct {
 type Routes struct {
 	models map[string]*Model
 	names  []string // in the order of the configuration
+	// servers has one deployment of each model server that can store responses.
+	servers []*Deployment
 }
 
 // NewRoutes returns routes to the given models.
@@ -202,8 +206,19 @@ func NewRoutes(models []*Model) *Routes {
 	}
 	for _, m := range models {
 		m.line = r.lineOf(m, nil)
+		for _, d := range m.Deployments {
+			r.addServer(d)
+		}
 	}
 	return r
+}
+
+// addServer keeps a deployment if it is the first of a model server that has responses.
+func (r *Routes) addServer(d *Deployment) {
+	known := slices.ContainsFunc(r.servers, func(o *Deployment) bool { return o.Client == d.Client })
+	if !known && d.kind().serves(responsesEndpoint()) {
+		r.servers = append(r.servers, d)
+	}
 }
 
 // lineOf appends a model and those that it falls back to, each once, to a line.
@@ -261,6 +276,10 @@ func (p *Proxy) Register(router fiber.Router) {
 		g.Get("/models", p.listModels)
 		g.Get("/models/*", p.getModel)
 		g.Get("/usage", p.usage)
+		g.Get(responsesPath+"/:id", p.stored(""))
+		g.Delete(responsesPath+"/:id", p.stored(""))
+		g.Post(responsesPath+"/:id/cancel", p.stored("/cancel"))
+		g.Get(responsesPath+"/:id/input_items", p.stored("/input_items"))
 		g.Use(p.unknown)
 	}
 }

@@ -42,6 +42,12 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 		s.content++
 	}
 	switch {
+	case c.Final:
+		// What ends the stream of a dialect without [DONE] is held as that is.
+		s.last = s.x.meter.AppendEventWithIDs(s.last[:0], ev, s.x.sealID)
+		s.phase = phaseFinish
+	case s.x.endpoint.dialect == openai.DialectResponses:
+		s.out = s.x.meter.AppendEventWithIDs(s.out, ev, s.x.sealID)
 	case !s.strip || !c.UsageMember:
 		s.out = append(s.out, ev.Raw...)
 	case c.EmptyChoices && c.HasUsage:

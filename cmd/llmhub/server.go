@@ -109,8 +109,12 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 		return nil, err
 	}
 	s.counter = estimate.New(1)
+	ids, err := secret.LoadKey(cfg.Data, "responses")
+	if err != nil {
+		return nil, err
+	}
 	s.proxy = proxy.New(proxy.Options{
-		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics,
+		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics, IDKey: ids,
 		Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
 	})
 	if err = s.route(cfg); err != nil {
