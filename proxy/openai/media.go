@@ -27,11 +27,10 @@ func (r *chunkReader) imagesAnswer() bool {
 	case "image_generation.partial_image", "image_edit.partial_image":
 		c.HasContent = true
 	case "image_generation.completed", "image_edit.completed":
-		// Each image has one of its own.
+		// Each image has one of its own. A server that makes fewer than were asked for may end the stream behind any.
 		r.units.Images++
 		r.imageSize(size)
-		c.HasContent, c.Final = true, r.units.Images >= r.images
-		c.Finished = c.Final
+		c.HasContent, c.Finished, c.Final = true, true, r.units.Images >= r.images
 	case "error":
 		c.IsError = true
 	case "":

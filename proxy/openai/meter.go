@@ -177,7 +177,8 @@ func (m *Meter) lane(of lane) *laneText {
 }
 
 // Usage returns what the model server reported, and whether it reported anything. Of each field the last report
-// counts; a field that a later report lacks keeps its value.
+// counts; a field that a later report lacks keeps its value. In a session of several responses it is that of the last
+// one unless there is a Reset behind each.
 func (m *Meter) Usage() (Usage, bool) {
 	usage, in, out := m.usage.normaliseAs(m.Dialect)
 	return usage, in || out

@@ -23,7 +23,8 @@ const (
 // does not take our credentials or wants to be paid is a fault of the gateway's (502, code upstream_auth), of which the
 // caller learns no more; failures of the server become 502, 503 or 504; other errors keep status and text, because the
 // caller's request has caused them. An error that came with a status of success counts as having the status that its
-// body gives as code or by a word that model servers have for one, 500 if it gives none. RetryAfter is left to the caller of this function.
+// body gives as code, or by a word that model servers have for one; 500 if it gives none. RetryAfter is left to the
+// caller of this function.
 func UpstreamError(status int, body []byte) *Error {
 	e := readError(body)
 	switch meant := e.meantStatus(); {
