@@ -20,6 +20,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/portal"
 	"llmhub/portal/access"
@@ -113,8 +114,10 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 			return []gateway.Model{{Name: "m1", DisplayName: "Model One", Kind: "chat", ContextTokens: 128000, EndOfLife: f.now.AddDate(1, 0, 0)}, {Name: "m2"}}
 		},
 		Upstreams: func() []gateway.Upstream {
-			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now}}
+			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now,
+				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: true, Queued: 2, MaxConcurrency: 3}}
 		},
+		Budget: f.budget,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	o.Tenants = identity.NewTenants(d, o.Audit, now)
@@ -299,4 +302,10 @@ func (a answer) isError(t *testing.T, status int, code string) string {
 		t.Error("an error may be cached")
 	}
 	return body.Error.Message
+}
+
+// budget stands for the engine of limits: 24 tokens and 1.25 are spent in every scope, 3 tokens reserved.
+func (f *fixture) budget(context.Context, limit.Scope) (limit.BudgetState, error) {
+	spent, err := metering.ParseAmount("1.25")
+	return limit.BudgetState{Month: store.DayOf(f.now, f.options.Location).Month(), SpentTokens: 24, ReservedTokens: 3, SpentAmount: spent}, err
 }

@@ -75,6 +75,13 @@ type upstreamView struct {
 	LastSuccessAt   *time.Time `json:"last_success_at,omitempty"`
 	LastFailureAt   *time.Time `json:"last_failure_at,omitempty"`
 	LastReason      string     `json:"last_reason,omitempty" doc:"Why the last failure was one."`
+	Weight          int        `json:"weight" doc:"Its share of the requests of its tier."`
+	Priority        int        `json:"priority" doc:"Its tier; the lowest is tried first."`
+	Breaker         string     `json:"breaker" enum:"closed,open,half-open" doc:"Open: it has failed and is left alone for a while."`
+	BreakerUntil    *time.Time `json:"breaker_until,omitempty"`
+	Draining        bool       `json:"draining" doc:"It takes no new requests."`
+	Queued          int        `json:"queued" doc:"Requests that wait for a slot."`
+	MaxConcurrency  int        `json:"max_concurrency,omitempty" doc:"Its slots; absent when they have no bound."`
 }
 
 func viewUpstream(u gateway.Upstream) upstreamView {
@@ -84,6 +91,8 @@ func viewUpstream(u gateway.Upstream) upstreamView {
 		WindowRequests: u.WindowRequests, WindowFailures: u.WindowFailures,
 		FirstByteMS: u.FirstByteMedian.Milliseconds(), FirstByteSlowMS: u.FirstByteSlow.Milliseconds(),
 		LastSuccessAt: known(u.LastSuccess), LastFailureAt: known(u.LastFailure), LastReason: u.LastReason,
+		Weight: u.Weight, Priority: u.Priority, Breaker: u.Breaker, BreakerUntil: known(u.BreakerUntil), Draining: u.Draining,
+		Queued: u.Queued, MaxConcurrency: u.MaxConcurrency,
 	}
 }
 

@@ -32,18 +32,22 @@ type exchange struct {
 	entry      *metering.Entry
 	meter      openai.Meter
 
-	attempt attempted // at the deployment, not judged yet
+	pinned  *Deployment // the only one that can serve the request; nil where any can
+	attempt attempted   // at the deployment, not judged yet
+	begun   *stream     // a streamed answer whose first event has come
 
 	call   atomic.Pointer[upstream.Call]
-	source io.Reader                    // what the answer's body is read from, in the form of the endpoint
-	cut    atomic.Pointer[openai.Error] // why the answer is broken off
-	left   atomic.Int64                 // when the client was found gone, in Unix nanoseconds
-	ended  bool                         // the record has been made, or is not to be
+	source io.Reader                     // what the answer's body is read from, in the form of the endpoint
+	wake   atomic.Pointer[chan struct{}] // wakes one who waits for anything but a call
+	cut    atomic.Pointer[openai.Error]  // why the answer is broken off
+	left   atomic.Int64                  // when the client was found gone, in Unix nanoseconds
+	ended  bool                          // the record has been made, or is not to be
 
 	answered bool          // a whole answer has come
 	failure  *openai.Error // what the model server did wrong in mid-answer
 
 	upstreamTime time.Duration // spent waiting for the model server before the answer began
+	waitTime     time.Duration // spent waiting for a slot, or between attempts
 	commitTime   time.Duration // spent waiting for the record to be durable
 
 	prev, next *exchange // in liveList
@@ -65,11 +69,12 @@ func (x *exchange) idle() time.Duration {
 	return x.p.Limits.Idle
 }
 
-// interrupt wakes whoever waits for the model server.
+// interrupt wakes whoever waits for the model server, or to be sent there.
 func (x *exchange) interrupt() {
 	if c := x.call.Load(); c != nil {
 		c.Interrupt()
 	}
+	x.wakeUp()
 }
 
 // cutWait bounds writes to a client whose answer is broken off.

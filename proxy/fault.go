@@ -27,6 +27,10 @@ var (
 		Status: http.StatusServiceUnavailable, Type: "api_error", Code: "upstream_busy", RetryAfter: time.Second,
 		Message: "The model server is serving as many requests as it may. Please try again.",
 	}
+	errDrained = &openai.Error{
+		Status: http.StatusServiceUnavailable, Type: "api_error", Code: "upstream_drained", RetryAfter: 30 * time.Second,
+		Message: "The model servers take no new requests at the moment. Please try again later, or another model.",
+	}
 	errNotRecorded = &openai.Error{
 		Status: http.StatusServiceUnavailable, Type: "api_error", Code: "usage_not_recorded", RetryAfter: 5 * time.Second,
 		Message: "The usage of this request could not be recorded, so its answer is withheld. Please try again later.",
@@ -68,7 +72,7 @@ var (
 // isOwn says whether an error's code is one of the gateway's, for what happens once a request has been sent on.
 func isOwn(e *openai.Error) bool {
 	switch e {
-	case errShutdown, errUpstreamBusy, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
+	case errShutdown, errUpstreamBusy, errDrained, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
 		return true
 	}
 	switch e.Code {

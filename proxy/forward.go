@@ -44,8 +44,9 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx) (refusal *openai.Error) {
 	if refusal := x.send(ctx); refusal != nil {
 		return refusal
 	}
-	if x.streamed() {
-		return x.stream(ctx)
+	if x.begun != nil {
+		x.stream(ctx)
+		return nil
 	}
 	return x.whole(ctx)
 }
@@ -146,10 +147,13 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 
 // serverTiming gives the gateway's own share of the time up to now, in milliseconds.
 func (x *exchange) serverTiming() string {
-	own := time.Since(x.arrived) - x.upstreamTime - x.commitTime
-	b := make([]byte, 0, 80)
+	own := time.Since(x.arrived) - x.upstreamTime - x.waitTime - x.commitTime
+	b := make([]byte, 0, 96)
 	b = appendTiming(b, "gateway;dur=", own)
 	b = appendTiming(b, ", upstream;dur=", x.upstreamTime)
+	if x.waitTime > 0 {
+		b = appendTiming(b, ", queue;dur=", x.waitTime)
+	}
 	if x.commitTime > 0 {
 		b = appendTiming(b, ", commit;dur=", x.commitTime)
 	}

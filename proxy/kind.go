@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/valyala/fasthttp"
 
@@ -23,10 +24,30 @@ type kind interface {
 	answer(x *exchange, call *upstream.Call) io.Reader
 }
 
-// kinds are those that the configuration can name.
-var kinds = map[string]kind{"": openaiKind{}, "openai": openaiKind{}}
+// kind returns how the deployment's server is spoken to. The names are those of the configuration.
+func (d *Deployment) kind() kind {
+	switch d.Kind {
+	case "azure":
+		if d.APIVersion != "" {
+			return azureClassic{}
+		}
+		return azureKind{}
+	case "anthropic":
+		return anthropicKind{}
+	}
+	return openaiKind{}
+}
 
-func (d *Deployment) kind() kind { return kinds[d.Kind] }
+// notServed says that no deployment of the model has the endpoint, or that the one that must serve the request has not.
+func (x *exchange) notServed() *openai.Error {
+	if x.pinned != nil {
+		return errUpstream
+	}
+	return &openai.Error{
+		Status: http.StatusNotFound, Type: openai.TypeInvalidRequest, Param: "model", Code: "endpoint_not_supported",
+		Message: "The model " + strconv.Quote(x.model.Name) + " does not serve " + x.endpoint.path + ". Use another endpoint, or another model.",
+	}
+}
 
 // openaiKind speaks to servers of the OpenAI API, whose requests and answers are passed on as they are.
 type openaiKind struct{}

@@ -29,6 +29,9 @@ type Metrics struct {
 	commits   prometheus.Histogram
 	batches   prometheus.Histogram
 	failed    prometheus.Counter
+	retries   *prometheus.CounterVec
+	fallbacks *prometheus.CounterVec
+	states    *deploymentStates
 
 	mu     sync.Mutex
 	models map[string]*modelMetrics
@@ -74,9 +77,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		commits:   prometheus.NewHistogram(histogram("llmhub_commit_seconds", "Time to make a batch of usage durable.", fineBuckets)),
 		batches:   prometheus.NewHistogram(histogram("llmhub_commit_events", "Requests settled by one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
 		failed:    prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_commit_failures_total", Help: "Attempts to make a batch of usage durable that failed."}),
+		retries:   counter("llmhub_retries_total", "Attempts that followed a failed one, by the upstream that failed and why.", "upstream", "reason"),
+		fallbacks: counter("llmhub_fallbacks_total", "Requests sent on to another model's deployments, by the model asked for.", "model"),
+		states:    newDeploymentStates(),
 		models:    map[string]*modelMetrics{},
 	}
-	r.MustRegister(m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
+	r.MustRegister(m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
 	return m
 }
 
@@ -137,13 +143,13 @@ func add(c prometheus.Counter, n int64) {
 }
 
 func (m *Metrics) answered(x *exchange) {
-	m.overhead.Observe((time.Since(x.arrived) - x.upstreamTime - x.commitTime).Seconds())
+	m.overhead.Observe((time.Since(x.arrived) - x.upstreamTime - x.waitTime - x.commitTime).Seconds())
 }
 
 func (m *Metrics) streamBegun(x *exchange) {
 	own := time.Since(x.arrived)
 	x.model.metrics.firstByte.Observe(own.Seconds())
-	m.overhead.Observe((own - x.upstreamTime).Seconds())
+	m.overhead.Observe((own - x.upstreamTime - x.waitTime).Seconds())
 	m.streams.Inc()
 }
 

@@ -9,24 +9,24 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"llmhub/proxy/anthropic"
 	"llmhub/proxy/openai"
 )
 
 var scratch = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
-// whole answers with an answer that is not streamed, once its usage is durable.
-func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
-	start := time.Now()
-	x.attempt.answered(start)
-	refusal := x.readWhole(&ctx.Response)
-	x.upstreamTime += time.Since(start)
-	if refusal == nil {
-		refusal = x.readAnswer(ctx.Response.Body())
-	}
-	if refusal != nil {
-		x.attempt.endError(refusal)
+// receiveWhole reads an answer that is not streamed into the response, in place of what an attempt before has left there.
+func (x *exchange) receiveWhole(r *fasthttp.Response) *openai.Error {
+	x.attempt.answered(time.Now())
+	r.ResetBody()
+	if refusal := x.readWhole(r); refusal != nil {
 		return refusal
 	}
+	return x.readAnswer(r.Body())
+}
+
+// whole answers with the answer that has been received, once its usage is durable.
+func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	x.answered = true
 	x.attempt.end(succeeded, "")
 	err := x.settleFinished()
@@ -72,6 +72,8 @@ func (x *exchange) readWhole(r *fasthttp.Response) *openai.Error {
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return errStalled
+		case errors.Is(err, anthropic.ErrTooLarge):
+			return errAnswerTooLarge
 		case err != nil:
 			return x.brokenAnswer(err)
 		}

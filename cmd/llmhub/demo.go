@@ -148,10 +148,11 @@ func demoModels(upstream string) ([]config.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		models = append(models, config.Model{
-			Name: m.name, OwnedBy: "llmhub", About: &m.about,
-			Deployments: []config.Deployment{{Upstream: upstream, Model: m.name}}, Prices: []metering.Price{price},
-		})
+		model, deployment := config.DefaultModel(), config.DefaultDeployment()
+		deployment.Upstream, deployment.Model = upstream, m.name
+		model.Name, model.About = m.name, &m.about
+		model.Deployments, model.Prices = []config.Deployment{deployment}, []metering.Price{price}
+		models = append(models, model)
 	}
 	return models, nil
 }

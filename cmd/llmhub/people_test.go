@@ -121,6 +121,9 @@ func TestReviewCommands(t *testing.T) {
 	if out := must("tenant", "resume", tenant); !strings.Contains(out, "is active") {
 		t.Errorf("resume: %q", out)
 	}
+	if out := must("upstream", "list"); !strings.Contains(out, "BREAKER") || !strings.Contains(out, "closed") {
+		t.Errorf("upstreams: %q", out)
+	}
 	audit := must("audit", "--tenant", tenant)
 	for _, action := range []string{"tenant.create", "profile.reject", "no such website", "profile.approve", "tenant.suspend", "unpaid", "tenant.resume", "administrator (operator)"} {
 		if !strings.Contains(audit, action) {

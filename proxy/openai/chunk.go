@@ -4,21 +4,26 @@ package openai
 type Chunk struct {
 	// Valid says that it is a sound JSON object. All else is false where it is not.
 	Valid bool
-	// HasUsage says that its usage member is an object.
+	// HasUsage says that what was used is in it: in chat, that its usage member is an object.
 	HasUsage bool
 	// UsageMember says that there is a usage member, be it null.
 	UsageMember bool
-	// HasChoices says that there is at least one choice.
+	// HasChoices says that there is at least one choice. Only chat has choices; what is said of them, and UsageMember, is
+	// false in other dialects.
 	HasChoices bool
 	// EmptyChoices says that there is none and that it is no error. With HasUsage it is the chunk that servers add for
 	// stream_options.include_usage.
 	EmptyChoices bool
-	// Finished says that a choice has a finish reason.
+	// Finished says that a choice has a finish reason; in other dialects, that the model server has finished the answer.
 	Finished bool
-	// HasContent says that some of the answer's text is in it.
+	// HasContent says that some of the answer is in it: text, or a part of an image or of audio.
 	HasContent bool
-	// IsError says that it is an error rather than an answer.
+	// IsError says that it is an error rather than an answer, or that the answer ends in one. What it has used counts.
 	IsError bool
+	// Final says that it is the event that ends the stream. Only dialects without [DONE] have one.
+	Final bool
+	// HasIDs says that IDs of responses are in it, which the meter's AppendWithIDs and AppendEventWithIDs can replace.
+	HasIDs bool
 
 	// usage spans the last usage member, from its key to the end of its value.
 	usage span
@@ -28,14 +33,18 @@ type Chunk struct {
 
 // lane tells texts apart that are to be counted one by one.
 type lane struct {
+	// choice is the choice, or the place in a response's output.
 	choice int64
 	kind   int64
+	// part is the part of what has several, such as a message's content.
+	part int64
 }
 
 // The kinds of lanes; tool calls count up from laneTool.
 const (
 	laneContent = iota
 	laneReasoning
+	laneSummary // of reasoning
 	laneTool
 )
 
@@ -57,10 +66,17 @@ type chunkReader struct {
 	walker
 	chunk   Chunk
 	usage   reported
+	units   Units
 	pieces  []piece
 	endings []ending
+	ids     []piece
+	// silent says that no text has come so far.
+	silent bool
+	// images is how many images end a stream of them.
+	images int64
 }
 
+// read reads a chunk, or a whole answer, in the dialect of chat.
 func (r *chunkReader) read() bool {
 	if r.peek() != '{' {
 		return false
@@ -73,8 +89,7 @@ func (r *chunkReader) read() bool {
 		case "usage":
 			r.usageMember()
 		case "error":
-			v := r.value()
-			r.chunk.IsError = r.chunk.IsError || len(v) > 0 && string(v) != "null"
+			r.errorMember()
 		case "object":
 			r.chunk.IsError = r.chunk.IsError || string(r.value()) == `"error"`
 		default:
@@ -88,6 +103,12 @@ func (r *chunkReader) read() bool {
 	c.Valid, c.HasContent = true, len(r.pieces) > 0
 	c.EmptyChoices = !c.HasChoices && !c.IsError
 	return true
+}
+
+// errorMember consumes an error member, which is null where all is well.
+func (r *chunkReader) errorMember() {
+	v := r.value()
+	r.chunk.IsError = r.chunk.IsError || len(v) > 0 && string(v) != "null"
 }
 
 func (r *chunkReader) usageMember() {
@@ -183,15 +204,17 @@ func (r *chunkReader) message() {
 	}
 }
 
-// textOf keeps a value as text of the lane if it is a string that is not empty.
-func (r *chunkReader) textOf(kind int64) {
+// textOf keeps a value as text of that kind if it is a string that is not empty.
+func (r *chunkReader) textOf(kind int64) { r.textIn(lane{kind: kind}) }
+
+func (r *chunkReader) textIn(of lane) {
 	if r.peek() != '"' {
 		r.skip()
 		return
 	}
 	s, escaped := r.text()
 	if s.hi > s.lo {
-		r.pieces = append(r.pieces, piece{lane{kind: kind}, s, escaped})
+		r.pieces = append(r.pieces, piece{of, s, escaped})
 	}
 }
 

@@ -55,6 +55,85 @@ func (e *Error) AppendJSON(dst []byte, requestID string) []byte {
 	return append(dst, "}}"...)
 }
 
+// ErrorForm is the API whose form an error takes.
+type ErrorForm uint8
+
+// The forms. FormResponses differs from FormOpenAI in the events of streams only.
+const (
+	FormOpenAI ErrorForm = iota
+	FormResponses
+	FormMessages
+)
+
+// AppendJSONIn appends the body of an answer with the error in the form of an API.
+func (e *Error) AppendJSONIn(f ErrorForm, dst []byte, requestID string) []byte {
+	if f != FormMessages {
+		return e.AppendJSON(dst, requestID)
+	}
+	message := e.Message
+	if requestID != "" {
+		message += " (request id: " + requestID + ")"
+	}
+	dst = append(dst, `{"type":"error","error":{"type":`...)
+	dst = appendQuoted(dst, e.messagesType())
+	dst = append(dst, `,"message":`...)
+	dst = appendQuoted(dst, message)
+	if e.Code != "" {
+		dst = append(dst, `,"code":`...)
+		dst = appendQuoted(dst, e.Code)
+	}
+	dst = append(dst, `},"request_id":`...)
+	return append(appendNullable(dst, requestID), '}')
+}
+
+// messagesType returns Anthropic's word for the family of the error, which goes by the status.
+func (e *Error) messagesType() string {
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return "authentication_error"
+	case http.StatusPaymentRequired:
+		return "billing_error"
+	case http.StatusForbidden:
+		return "permission_error"
+	case http.StatusNotFound:
+		return "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		return "request_too_large"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case http.StatusServiceUnavailable:
+		return "overloaded_error"
+	case http.StatusGatewayTimeout:
+		return "timeout_error"
+	}
+	if e.Status >= 500 {
+		return "api_error"
+	}
+	return "invalid_request_error"
+}
+
+// AppendEventIn is AppendEvent in the form of an API. Clients of responses look for a type of the event, and SDKs for a
+// member error, by which they fail: it has both.
+func (e *Error) AppendEventIn(f ErrorForm, dst []byte, requestID string) []byte {
+	if f == FormOpenAI {
+		return e.AppendEvent(dst, requestID)
+	}
+	dst = append(appendEnd(dst), "event: error\ndata: "...)
+	if f == FormMessages {
+		return append(e.AppendJSONIn(f, dst, requestID), "\n\n"...)
+	}
+	dst = append(dst, `{"type":"error","code":`...)
+	dst = appendNullable(dst, e.Code)
+	dst = append(dst, `,"message":`...)
+	dst = appendQuoted(dst, e.Message)
+	dst = append(dst, `,"param":`...)
+	dst = append(appendNullable(dst, e.Param), ',')
+	start := len(dst)
+	dst = e.AppendJSON(dst, requestID)
+	dst = append(dst[:start], dst[start+1:]...) // without its opening brace: a member of this object
+	return append(dst, "\n\n"...)
+}
+
 // AppendEvent appends the error as an event of a stream that has already begun. Where dst ends within an event, as the
 // last one of a stream may, that one is ended first, so that the two do not become one.
 func (e *Error) AppendEvent(dst []byte, requestID string) []byte {

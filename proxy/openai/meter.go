@@ -12,9 +12,19 @@ const (
 )
 
 // Meter watches one answer, streamed or whole, for what it has used. The zero value is ready. It is for one goroutine
-// at a time and can be used again after Reset.
+// at a time and can be used again after Reset, which keeps what it has been told.
 type Meter struct {
-	usage   reported
+	// Dialect is that of the answer.
+	Dialect Dialect
+	// Images is how many images have been asked for, where the answer is a stream of them: the last one ends it. 0 is
+	// one.
+	Images int64
+
+	usage reported
+	units Units
+	// finished says that the model server has finished an answer that has no choices.
+	finished bool
+
 	deltas  int64
 	unkept  int64
 	kept    int
@@ -31,6 +41,7 @@ type laneText struct {
 
 // Text is one text of an answer: a choice's content, its reasoning, or one of its tool calls.
 type Text struct {
+	// Choice is the choice, or the place in a response's output.
 	Choice    int64
 	Reasoning bool
 	// Bytes is valid until the meter is used again.
@@ -45,19 +56,22 @@ func (m *Meter) Reset() {
 			texts[i].text = nil
 		}
 	}
-	reader := chunkReader{pieces: m.reader.pieces[:0], endings: m.reader.endings[:0]}
+	reader := chunkReader{pieces: m.reader.pieces[:0], endings: m.reader.endings[:0], ids: m.reader.ids[:0]}
 	if cap(reader.pieces) > maxLanes {
 		reader.pieces = nil
 	}
 	if cap(reader.endings) > maxLanes {
 		reader.endings = nil
 	}
-	*m = Meter{texts: texts[:0], choices: m.choices[:0], reader: reader}
+	if cap(reader.ids) > maxLanes {
+		reader.ids = nil
+	}
+	*m = Meter{Dialect: m.Dialect, Images: m.Images, texts: texts[:0], choices: m.choices[:0], reader: reader}
 }
 
 // Event takes the data of one event of a stream. What is not a sound JSON object is not counted.
 func (m *Meter) Event(data []byte) Chunk {
-	if !m.read(data) {
+	if !m.read(data, false) {
 		return Chunk{}
 	}
 	m.keepTexts()
@@ -70,7 +84,7 @@ func (m *Meter) Event(data []byte) Chunk {
 // Whole takes an answer that is not streamed. It keeps the texts only if no usage is reported. The error is an *Error
 // with status 502 if body is not a sound JSON object.
 func (m *Meter) Whole(body []byte) (Chunk, error) {
-	if !m.read(body) {
+	if !m.read(body, true) {
 		return Chunk{}, brokenAnswer()
 	}
 	if _, ok := m.Usage(); !ok {
@@ -79,13 +93,21 @@ func (m *Meter) Whole(body []byte) (Chunk, error) {
 	return m.reader.chunk, nil
 }
 
-// read walks a chunk and, if all of it is sound, takes its usage and the ends of its choices.
-func (m *Meter) read(data []byte) bool {
+// read walks a chunk or a whole answer and, if all of it is sound, takes its usage and the ends of its choices.
+func (m *Meter) read(data []byte, whole bool) bool {
 	r := &m.reader
 	r.walker = walker{b: data}
 	r.chunk, r.usage = Chunk{}, m.usage
 	r.pieces, r.endings = r.pieces[:0], r.endings[:0]
-	if !r.read() {
+	if m.Dialect != DialectChat {
+		r.units, r.ids = m.units, r.ids[:0]
+		r.silent, r.images = len(m.texts) == 0, max(m.Images, 1)
+		if !r.readAs(m.Dialect, whole) {
+			r.b, r.ids = nil, r.ids[:0]
+			return false
+		}
+		m.units, m.finished = r.units, m.finished || r.chunk.Finished
+	} else if !r.read() {
 		r.b = nil
 		return false
 	}
@@ -150,24 +172,32 @@ func (m *Meter) lane(of lane) *laneText {
 // Usage returns what the model server reported, and whether it reported anything. Of each field the last report
 // counts; a field that a later report lacks keeps its value.
 func (m *Meter) Usage() (Usage, bool) {
-	usage, in, out := m.usage.normalise()
+	usage, in, out := m.usage.normaliseAs(m.Dialect)
 	return usage, in || out
 }
 
 // Reported says of which side the model server has reported: one may have to be estimated where the other need not.
 func (m *Meter) Reported() (input, output bool) {
-	_, input, output = m.usage.normalise()
+	_, input, output = m.usage.normaliseAs(m.Dialect)
 	return input, output
 }
 
-// Deltas returns the number of events that carried text of the answer. Most servers send a token in each.
+// Units returns what the model server said the answer used beside tokens: images, the length of the audio listened to,
+// searches. What it did not say is zero.
+func (m *Meter) Units() Units { return m.units }
+
+// Deltas returns the number of events that carried some of the answer. Most servers send a token in each.
 func (m *Meter) Deltas() int64 { return m.deltas }
 
 // Unkept returns how many bytes of text were not kept, because there was too much of it.
 func (m *Meter) Unkept() int64 { return m.unkept }
 
-// Finished says that a choice has been seen and that every choice seen has finished.
+// Finished says that a choice has been seen and that every choice seen has finished; in dialects without choices, that
+// the answer has come to the end that its model server gave it. One that failed or was cancelled has not.
 func (m *Meter) Finished() bool {
+	if m.finished {
+		return true
+	}
 	for _, c := range m.choices {
 		if !c.finished {
 			return false
@@ -181,7 +211,7 @@ func (m *Meter) Texts() iter.Seq[Text] {
 	return func(yield func(Text) bool) {
 		for i := range m.texts {
 			t := &m.texts[i]
-			if !yield(Text{Choice: t.choice, Reasoning: t.kind == laneReasoning, Bytes: t.text}) {
+			if !yield(Text{Choice: t.choice, Reasoning: t.kind == laneReasoning || t.kind == laneSummary, Bytes: t.text}) {
 				return
 			}
 		}

@@ -20,30 +20,30 @@ func TestMeterUsage(t *testing.T) {
 		{"empty object", []string{`{"usage":{}}`}, Usage{}, false},
 		{"zero is a report", []string{`{"usage":{"prompt_tokens":0,"completion_tokens":0}}`}, Usage{}, true},
 		{"OpenAI", []string{`{"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,` +
-			`"prompt_tokens_details":{"cached_tokens":60,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":20}}}`}, Usage{100, 60, 50, 20}, true},
+			`"prompt_tokens_details":{"cached_tokens":60,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":20}}}`}, Usage{100, 60, 50, 20, 0}, true},
 		{"responses style", []string{`{"usage":{"input_tokens":100,"output_tokens":50,"total_tokens":150,` +
-			`"input_tokens_details":{"cached_tokens":60},"output_tokens_details":{"reasoning_tokens":20}}}`}, Usage{100, 60, 50, 20}, true},
-		{"DeepSeek", []string{`{"usage":{"prompt_tokens":100,"prompt_cache_hit_tokens":64,"prompt_cache_miss_tokens":36,"completion_tokens":5}}`}, Usage{100, 64, 5, 0}, true},
-		{"details go before the cache hit", []string{`{"usage":{"prompt_tokens":100,"prompt_cache_hit_tokens":64,"prompt_tokens_details":{"cached_tokens":60}}}`}, Usage{100, 60, 0, 0}, true},
-		{"details null", []string{`{"usage":{"prompt_tokens":3,"completion_tokens":4,"prompt_tokens_details":null,"completion_tokens_details":[]}}`}, Usage{3, 0, 4, 0}, true},
-		{"embeddings", []string{`{"usage":{"prompt_tokens":8,"total_tokens":8}}`}, Usage{8, 0, 0, 0}, true},
-		{"total alone", []string{`{"usage":{"total_tokens":8}}`}, Usage{8, 0, 0, 0}, true},
-		{"total and completion", []string{`{"usage":{"total_tokens":8,"completion_tokens":3}}`}, Usage{5, 0, 3, 0}, true},
-		{"reasoning apart", []string{`{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"completion_tokens_details":{"reasoning_tokens":100}}}`}, Usage{10, 0, 105, 100}, true},
-		{"total unexplained", []string{`{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":99,"completion_tokens_details":{"reasoning_tokens":3}}}`}, Usage{10, 0, 5, 3}, true},
-		{"cached and reasoning beyond the whole", []string{`{"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":11},"completion_tokens_details":{"reasoning_tokens":6}}}`}, Usage{10, 10, 5, 5}, true},
-		{"integral floats", []string{`{"usage":{"prompt_tokens":12.0,"completion_tokens":1.2e1}}`}, Usage{12, 0, 12, 0}, true},
+			`"input_tokens_details":{"cached_tokens":60},"output_tokens_details":{"reasoning_tokens":20}}}`}, Usage{100, 60, 50, 20, 0}, true},
+		{"DeepSeek", []string{`{"usage":{"prompt_tokens":100,"prompt_cache_hit_tokens":64,"prompt_cache_miss_tokens":36,"completion_tokens":5}}`}, Usage{100, 64, 5, 0, 0}, true},
+		{"details go before the cache hit", []string{`{"usage":{"prompt_tokens":100,"prompt_cache_hit_tokens":64,"prompt_tokens_details":{"cached_tokens":60}}}`}, Usage{100, 60, 0, 0, 0}, true},
+		{"details null", []string{`{"usage":{"prompt_tokens":3,"completion_tokens":4,"prompt_tokens_details":null,"completion_tokens_details":[]}}`}, Usage{3, 0, 4, 0, 0}, true},
+		{"embeddings", []string{`{"usage":{"prompt_tokens":8,"total_tokens":8}}`}, Usage{8, 0, 0, 0, 0}, true},
+		{"total alone", []string{`{"usage":{"total_tokens":8}}`}, Usage{8, 0, 0, 0, 0}, true},
+		{"total and completion", []string{`{"usage":{"total_tokens":8,"completion_tokens":3}}`}, Usage{5, 0, 3, 0, 0}, true},
+		{"reasoning apart", []string{`{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"completion_tokens_details":{"reasoning_tokens":100}}}`}, Usage{10, 0, 105, 100, 0}, true},
+		{"total unexplained", []string{`{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":99,"completion_tokens_details":{"reasoning_tokens":3}}}`}, Usage{10, 0, 5, 3, 0}, true},
+		{"cached and reasoning beyond the whole", []string{`{"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":11},"completion_tokens_details":{"reasoning_tokens":6}}}`}, Usage{10, 10, 5, 5, 0}, true},
+		{"integral floats", []string{`{"usage":{"prompt_tokens":12.0,"completion_tokens":1.2e1}}`}, Usage{12, 0, 12, 0, 0}, true},
 		{"not believed", []string{`{"usage":{"prompt_tokens":-1,"completion_tokens":1e13}}`, `{"usage":{"prompt_tokens":"7","completion_tokens":1.5}}`}, Usage{}, false},
-		{"not believed does not replace", []string{`{"usage":{"prompt_tokens":7,"completion_tokens":8}}`, `{"usage":{"prompt_tokens":-1,"completion_tokens":null}}`}, Usage{7, 0, 8, 0}, true},
+		{"not believed does not replace", []string{`{"usage":{"prompt_tokens":7,"completion_tokens":8}}`, `{"usage":{"prompt_tokens":-1,"completion_tokens":null}}`}, Usage{7, 0, 8, 0, 0}, true},
 		{"continuous: the last wins", []string{
 			`{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}`,
 			`{"choices":[{"index":0,"delta":{"content":"b"}}],"usage":{"prompt_tokens":9,"completion_tokens":2}}`,
-			`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}`}, Usage{9, 0, 3, 0}, true},
-		{"later null keeps", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3}}`, `{"usage":null}`}, Usage{9, 0, 3, 0}, true},
-		{"split over chunks", []string{`{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4}}}`, `{"usage":{"output_tokens":3}}`}, Usage{9, 4, 3, 0}, true},
-		{"broken chunk does not count", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3}}`, `{"usage":{"prompt_tokens":1,"completion_tokens":1}`}, Usage{9, 0, 3, 0}, true},
+			`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}`}, Usage{9, 0, 3, 0, 0}, true},
+		{"later null keeps", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3}}`, `{"usage":null}`}, Usage{9, 0, 3, 0, 0}, true},
+		{"split over chunks", []string{`{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4}}}`, `{"usage":{"output_tokens":3}}`}, Usage{9, 4, 3, 0, 0}, true},
+		{"broken chunk does not count", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3}}`, `{"usage":{"prompt_tokens":1,"completion_tokens":1}`}, Usage{9, 0, 3, 0, 0}, true},
 		{"usage elsewhere does not count", []string{`{"x":{"usage":{"prompt_tokens":9}},"choices":[{"usage":{"prompt_tokens":9}}]}`}, Usage{}, false},
-		{"escaped key", []string{`{"us\u0061ge":{"prompt_t\u006fkens":9}}`}, Usage{9, 0, 0, 0}, true},
+		{"escaped key", []string{`{"us\u0061ge":{"prompt_t\u006fkens":9}}`}, Usage{9, 0, 0, 0, 0}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var m Meter
@@ -78,7 +78,7 @@ func flags(c Chunk) string {
 	for _, f := range []struct {
 		on   bool
 		mark byte
-	}{{c.Valid, 'v'}, {c.HasUsage, 'u'}, {c.UsageMember, 'm'}, {c.HasChoices, 'c'}, {c.EmptyChoices, 'e'}, {c.Finished, 'f'}, {c.HasContent, 't'}, {c.IsError, 'x'}} {
+	}{{c.Valid, 'v'}, {c.HasUsage, 'u'}, {c.UsageMember, 'm'}, {c.HasChoices, 'c'}, {c.EmptyChoices, 'e'}, {c.Finished, 'f'}, {c.HasContent, 't'}, {c.IsError, 'x'}, {c.Final, 'F'}, {c.HasIDs, 'i'}} {
 		if f.on {
 			s.WriteByte(f.mark)
 		}

@@ -116,7 +116,7 @@ func (o *oracle) choice(c map[string]any, at int64) {
 	if s, _ := c["finish_reason"].(string); s != "" {
 		o.finished = true
 	}
-	o.add(lane{at, laneContent}, c["text"])
+	o.add(lane{choice: at, kind: laneContent}, c["text"])
 	for _, name := range []string{"delta", "message"} {
 		if d, ok := c[name].(map[string]any); ok {
 			o.message(d, at)
@@ -125,12 +125,12 @@ func (o *oracle) choice(c map[string]any, at int64) {
 }
 
 func (o *oracle) message(d map[string]any, at int64) {
-	o.content(lane{at, laneContent}, d["content"])
-	o.add(lane{at, laneContent}, d["refusal"])
+	o.content(lane{choice: at, kind: laneContent}, d["content"])
+	o.add(lane{choice: at, kind: laneContent}, d["refusal"])
 	o.ambiguous = o.ambiguous || d["reasoning_content"] != nil && d["reasoning"] != nil
-	o.content(lane{at, laneReasoning}, d["reasoning_content"])
-	o.content(lane{at, laneReasoning}, d["reasoning"])
-	o.function(lane{at, laneTool}, d["function_call"])
+	o.content(lane{choice: at, kind: laneReasoning}, d["reasoning_content"])
+	o.content(lane{choice: at, kind: laneReasoning}, d["reasoning"])
+	o.function(lane{choice: at, kind: laneTool}, d["function_call"])
 	calls, _ := d["tool_calls"].([]any)
 	for i, x := range calls {
 		call, _ := x.(map[string]any)
@@ -138,8 +138,8 @@ func (o *oracle) message(d map[string]any, at int64) {
 		if n, ok := oracleCount(call["index"]); ok {
 			index = n
 		}
-		o.function(lane{at, laneTool + index}, call["function"])
-		o.function(lane{at, laneTool + index}, call["custom"])
+		o.function(lane{choice: at, kind: laneTool + index}, call["function"])
+		o.function(lane{choice: at, kind: laneTool + index}, call["custom"])
 	}
 }
 
@@ -149,7 +149,7 @@ func (o *oracle) content(l lane, v any) {
 		part, _ := x.(map[string]any)
 		o.add(l, part["text"])
 		o.add(l, part["refusal"])
-		o.content(lane{l.choice, laneReasoning}, part["thinking"])
+		o.content(lane{choice: l.choice, kind: laneReasoning}, part["thinking"])
 	}
 	o.add(l, v)
 }

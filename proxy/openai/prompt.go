@@ -21,8 +21,8 @@ const (
 	tokensPerReply   = 3
 )
 
-// Gather takes the texts of a request's body: messages with their parts, names and tool calls, prompt, input,
-// instructions, and the definitions of tools and of the response's format. A body that is no sound JSON object yields
+// Gather takes the texts of a request's body: messages with their parts, names and tool calls, prompt, input, system,
+// instructions, a rerank's query and documents, and the definitions of tools and of the response's format. A body that is no sound JSON object yields
 // nothing.
 func (p *Prompt) Gather(body []byte) {
 	*p = Prompt{text: p.text[:0], ends: p.ends[:0]}
@@ -34,9 +34,9 @@ func (p *Prompt) Gather(body []byte) {
 		switch string(key) {
 		case "messages":
 			p.messages(&w)
-		case "prompt", "input", "suffix", "instructions":
+		case "prompt", "input", "suffix", "instructions", "system", "query", "documents":
 			p.input(&w, 0)
-		case "tools", "functions", "response_format":
+		case "tools", "functions", "response_format", "text":
 			if v := w.value(); len(v) > 2 && (v[0] == '[' || v[0] == '{') {
 				p.add(v, false)
 			}
@@ -158,8 +158,10 @@ func (p *Prompt) input(w *walker, depth int) {
 func (p *Prompt) part(w *walker, depth int) {
 	for key, ok := w.firstMember(); ok; key, ok = w.nextMember() {
 		switch string(key) {
-		case "text", "refusal", "arguments", "output":
+		case "text", "refusal", "arguments", "output", "thinking":
 			p.string(w)
+		case "name", "input": // of a call to a tool
+			p.argument(w)
 		case "role":
 			p.Messages++
 			p.string(w)
@@ -169,6 +171,15 @@ func (p *Prompt) part(w *walker, depth int) {
 			w.skip()
 		}
 	}
+}
+
+// argument takes a text, or a value as the text that it is.
+func (p *Prompt) argument(w *walker) {
+	if c := w.peek(); c == '{' || c == '[' {
+		p.add(w.value(), false)
+		return
+	}
+	p.string(w)
 }
 
 // calls takes names and arguments of the functions called.

@@ -7,8 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxModel is the length, in bytes, of the longest model name taken.
-const maxModel = 255
+const (
+	// maxModel is the length, in bytes, of the longest model name taken.
+	maxModel = 255
+	// maxResponseID is that of the longest ID of a stored response.
+	maxResponseID = 512
+	// maxSizeName is that of the longest size of images that is looked at.
+	maxSizeName = 32
+)
 
 // Request is what the gateway needs to know of a request's body.
 type Request struct {
@@ -18,27 +24,54 @@ type Request struct {
 	Stream bool
 	// IncludeUsage says that the caller asked for the usage chunk.
 	IncludeUsage bool
-	// MaxTokens bounds the completion in tokens, 0 if the caller gave no bound. max_completion_tokens goes before
-	// max_tokens.
+	// MaxTokens bounds the answer, or each of its choices, in tokens; 0 if the caller gave no bound. max_completion_tokens
+	// goes before max_tokens.
 	MaxTokens int64
 	// N is the number of choices asked for, at least 1.
 	N int64
 
+	// PreviousResponse is the ID of the stored response that a request of DialectResponses goes on from; empty if there
+	// is none. Like Model it is a view of the body unless it is written with escapes.
+	PreviousResponse []byte
+	// Units are what the request asks for beside tokens: images, their size, characters to be spoken.
+	Units Units
+
+	dialect      Dialect
+	multipart    bool
+	chat         bool // there are messages
 	model        span
 	options      span // the value of stream_options; empty if there is no such member
 	optionsNull  bool
 	optionsEmpty bool
 	include      span // the value of stream_options.include_usage; empty if there is no such member
+	previous     span // the value of previous_response_id
+	bounds       [len(boundFields)]bound
 }
 
-// Members of a request that the gateway acts on.
+// bound is a member that bounds the tokens of the answer.
+type bound struct {
+	span
+	n int64
+}
+
+// field is a member of a request that the gateway acts on.
+type field uint8
+
 const (
-	fieldModel = iota
+	fieldModel field = iota
 	fieldStream
 	fieldOptions
+	fieldMessages
 	fieldMaxTokens
 	fieldMaxCompletion
+	fieldMaxOutput
 	fieldN
+	fieldPrevious
+	fieldBackground
+	fieldConversation
+	fieldSize
+	fieldInput
+	fieldStreamFormat
 	fieldInclude
 	fieldNone
 )
@@ -47,46 +80,83 @@ var fieldNames = [...]string{
 	fieldModel:         "model",
 	fieldStream:        "stream",
 	fieldOptions:       "stream_options",
+	fieldMessages:      "messages",
 	fieldMaxTokens:     "max_tokens",
 	fieldMaxCompletion: "max_completion_tokens",
+	fieldMaxOutput:     "max_output_tokens",
 	fieldN:             "n",
+	fieldPrevious:      "previous_response_id",
+	fieldBackground:    "background",
+	fieldConversation:  "conversation",
+	fieldSize:          "size",
+	fieldInput:         "input",
+	fieldStreamFormat:  "stream_format",
 	fieldInclude:       "include_usage",
 }
+
+// fieldsOf are the members that the gateway acts on in each dialect.
+var fieldsOf = [...][]field{
+	DialectChat:           {fieldModel, fieldStream, fieldOptions, fieldMessages, fieldMaxTokens, fieldMaxCompletion, fieldN},
+	DialectResponses:      {fieldModel, fieldStream, fieldMaxOutput, fieldPrevious, fieldBackground, fieldConversation},
+	DialectMessages:       {fieldModel, fieldStream, fieldMessages, fieldMaxTokens},
+	DialectImages:         {fieldModel, fieldStream, fieldN, fieldSize},
+	DialectSpeech:         {fieldModel, fieldInput, fieldStreamFormat},
+	DialectTranscriptions: {fieldModel, fieldStream},
+	DialectModerations:    {fieldModel},
+	DialectRerank:         {fieldModel},
+}
+
+// includeField is the one that is acted on within stream_options.
+var includeField = []field{fieldInclude}
+
+// boundFields bound the tokens of the answer, the later ones going before the earlier.
+var boundFields = [...]field{fieldMaxTokens, fieldMaxCompletion, fieldMaxOutput}
 
 // peeker walks one body.
 type peeker struct {
 	walker
-	req        Request
-	seen       [fieldNone]bool
-	maxTokens  int64
-	completion int64
-	refusal    *Error
+	req     Request
+	seen    [fieldNone]bool
+	refusal *Error
 }
 
 // Peek reads a request's body in one pass and validates the whole of it: one JSON object, at most 512 levels deep.
 // The error, if any, is an *Error with status 400. Numbers of tokens and choices are integers from 0 to 1e12. Members
 // the gateway acts on are refused when they occur twice or in other case ("Model"), because model servers differ in
 // which one they would take.
-func Peek(body []byte) (Request, error) {
-	p := peeker{walker: walker{b: body}, req: Request{N: 1}}
+func Peek(body []byte) (Request, error) { return PeekAs(DialectChat, body) }
+
+// PeekAs is Peek for a request of any dialect. What the gateway cannot serve is refused: responses in the background, whose
+// usage it would not see, and conversations, which other tenants could share.
+func PeekAs(d Dialect, body []byte) (Request, error) {
+	p := peeker{walker: walker{b: body}, req: Request{N: 1, dialect: d}}
 	if p.peek() != '{' && validJSON(body) {
 		return Request{}, badRequest("", "The body of the request must be a JSON object.")
 	}
 	for key, ok := p.firstMember(); ok; key, ok = p.nextMember() {
-		p.member(p.field(key, fieldModel, fieldInclude))
+		p.member(p.field(key, fieldsOf[d]))
 	}
 	if !p.finish() {
 		return Request{}, syntaxError(body, p.fault-1)
 	}
+	return p.finished()
+}
+
+// finished returns what has been read, or the first refusal.
+func (p *peeker) finished() (Request, error) {
 	if p.refusal == nil && len(p.req.Model) == 0 {
 		p.refuse("model", "The request must name a model.")
 	}
 	if p.refusal != nil {
 		return Request{}, p.refusal
 	}
-	p.req.MaxTokens = p.maxTokens
-	if p.completion > 0 {
-		p.req.MaxTokens = p.completion
+	for _, b := range p.req.bounds {
+		if b.n > 0 {
+			p.req.MaxTokens = b.n
+		}
+	}
+	if p.req.dialect == DialectImages {
+		p.req.Units.Images = p.req.N
 	}
 	return p.req, nil
 }
@@ -109,9 +179,9 @@ func (p *peeker) refuse(param, message string) {
 	}
 }
 
-// field returns which of the fields [lo, hi) key is, and refuses a repeated or misspelt one.
-func (p *peeker) field(key []byte, lo, hi int) int {
-	for f := lo; f < hi; f++ {
+// field returns which of the fields key is, and refuses a repeated or misspelt one.
+func (p *peeker) field(key []byte, fields []field) field {
+	for _, f := range fields {
 		if string(key) == fieldNames[f] {
 			if p.seen[f] {
 				p.refuse(fieldNames[f], "Duplicate parameter: '"+fieldNames[f]+"'.")
@@ -121,7 +191,7 @@ func (p *peeker) field(key []byte, lo, hi int) int {
 		}
 	}
 	if len(key) <= longestKey && mayFold(key) {
-		for f := lo; f < hi; f++ {
+		for _, f := range fields {
 			if bytes.EqualFold(key, []byte(fieldNames[f])) {
 				p.refuse(fieldNames[f], fmt.Sprintf("Unknown parameter: %q. Did you mean '%s'?", key, fieldNames[f]))
 			}
@@ -140,51 +210,114 @@ func mayFold(key []byte) bool {
 	return false
 }
 
-func (p *peeker) member(field int) {
-	switch field {
+func (p *peeker) member(f field) {
+	switch f {
 	case fieldModel:
-		p.modelName()
+		p.req.Model, p.req.model = p.name("model", maxModel)
 	case fieldStream:
 		p.req.Stream, _ = p.flag("stream")
 	case fieldOptions:
 		p.streamOptions()
+	case fieldMessages:
+		p.req.chat = true
+		p.skip()
 	case fieldMaxTokens:
-		p.maxTokens = p.number("max_tokens", 0, 0)
+		p.bound(0)
 	case fieldMaxCompletion:
-		p.completion = p.number("max_completion_tokens", 0, 0)
+		p.bound(1)
+	case fieldMaxOutput:
+		p.bound(2)
 	case fieldN:
 		p.req.N = p.number("n", 1, 1)
+	case fieldPrevious:
+		p.req.PreviousResponse, p.req.previous = p.name("previous_response_id", maxResponseID)
+	case fieldBackground:
+		if on, _ := p.flag("background"); on {
+			p.refuse("background", "Responses in the background are not supported: leave background out.")
+		}
+	case fieldConversation:
+		if v := p.value(); len(v) > 0 && string(v) != "null" {
+			p.refuse("conversation", "Conversations are not supported: send the earlier turns as input, or use previous_response_id.")
+		}
+	case fieldSize:
+		p.size()
+	case fieldInput:
+		p.characters()
+	case fieldStreamFormat:
+		p.req.Stream = string(p.value()) == `"sse"`
 	default:
 		p.skip()
 	}
 }
 
-func (p *peeker) modelName() {
-	switch p.peek() {
-	case '"':
-	case 'n':
+// bound reads one of the boundFields.
+func (p *peeker) bound(i int) {
+	p.peek()
+	start := p.i
+	n := p.number(fieldNames[boundFields[i]], 0, 0)
+	p.req.bounds[i] = bound{span{start, p.i}, n}
+}
+
+// size reads the size of the images that are asked for. Whatever is no short text the model server may judge.
+func (p *peeker) size() {
+	if p.peek() != '"' {
 		p.skip()
 		return
-	default:
+	}
+	if s, escaped := p.text(); !escaped && s.hi-s.lo <= maxSizeName {
+		p.req.Units.ImageSize = string(p.b[s.lo:s.hi])
+	}
+}
+
+// characters counts those of the text to be spoken.
+func (p *peeker) characters() {
+	if p.peek() != '"' {
 		p.skip()
-		p.refuse("model", "Invalid type for 'model': expected a string.")
 		return
 	}
 	s, escaped := p.text()
 	if p.fault != 0 {
 		return
 	}
+	text := p.b[s.lo:s.hi]
+	if escaped {
+		text = appendUnescaped(nil, text)
+	}
+	p.req.Units.Characters = int64(utf8.RuneCount(text))
+}
+
+// name consumes a text of at most limit bytes, a view unless it is written with escapes; null stands for none. The span is
+// that of the value.
+func (p *peeker) name(param string, limit int) ([]byte, span) {
+	switch p.peek() {
+	case '"':
+	case 'n':
+		p.skip()
+		return nil, span{}
+	default:
+		p.skip()
+		p.refuse(param, "Invalid type for '"+param+"': expected a string.")
+		return nil, span{}
+	}
+	s, escaped := p.text()
+	if p.fault != 0 {
+		return nil, span{}
+	}
 	name := p.b[s.lo:s.hi]
-	if escaped && len(name) <= 6*maxModel {
+	if escaped && len(name) <= 6*limit {
 		name = appendUnescaped(nil, name)
 	}
+	p.checkName(param, name, limit)
+	return name, span{s.lo - 1, s.hi + 1}
+}
+
+func (p *peeker) checkName(param string, name []byte, limit int) {
 	switch {
-	case len(name) > maxModel:
-		p.refuse("model", "Invalid 'model': longer than "+strconv.Itoa(maxModel)+" bytes.")
+	case len(name) > limit:
+		p.refuse(param, "Invalid '"+param+"': longer than "+strconv.Itoa(limit)+" bytes.")
 	case !utf8.Valid(name):
-		p.refuse("model", "Invalid 'model': not UTF-8.")
+		p.refuse(param, "Invalid '"+param+"': not UTF-8.")
 	}
-	p.req.Model, p.req.model = name, span{s.lo - 1, s.hi + 1}
 }
 
 // flag consumes a boolean; null stands for false.
@@ -222,7 +355,7 @@ func (p *peeker) streamOptions() {
 		p.req.optionsEmpty = true
 		for key, ok := p.firstMember(); ok; key, ok = p.nextMember() {
 			p.req.optionsEmpty = false
-			if p.field(key, fieldInclude, fieldNone) == fieldInclude {
+			if p.field(key, includeField) == fieldInclude {
 				p.req.IncludeUsage, p.req.include = p.flag("include_usage")
 			} else {
 				p.skip()

@@ -151,16 +151,12 @@ func (c *Call) send(conn net.Conn, r *Request) error {
 
 func (c *Call) appendHead(b []byte, r *Request, length int) []byte {
 	b = append(append(b, r.Method...), ' ')
-	b = append(append(append(b, c.client.prefix...), r.Path...), " HTTP/1.1\r\nHost: "...)
-	b = append(append(b, c.client.host...), "\r\n"...)
-	if a := c.client.cfg.Authorization; a != "" {
-		b = append(append(append(b, "Authorization: "...), a...), "\r\n"...)
-	}
+	b = append(append(append(b, c.client.prefix...), r.Path...), " HTTP/1.1\r\n"...)
+	b = append(b, c.client.head...)
 	for _, h := range r.Header {
 		b = append(append(b, h.Name...), ": "...)
 		b = append(append(b, h.Value...), "\r\n"...)
 	}
-	b = append(b, "User-Agent: llmhub\r\nAccept-Encoding: identity\r\n"...)
 	if r.Method != "GET" {
 		kind := r.ContentType
 		if kind == "" {

@@ -1,0 +1,105 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// callTime bounds one call of a webhook.
+const callTime = 10 * time.Second
+
+// errPrivate says that an address is none of the public internet.
+var errPrivate = errors.New("address is not public")
+
+// client calls webhooks, whose addresses come from customers: it must not be a way into the operator's network. The address
+// is judged when it is connected to, behind the resolution of its name.
+type client struct {
+	http         *http.Client
+	allowPrivate bool
+}
+
+func newClient(allowPrivate bool) *client {
+	dialer := &net.Dialer{Timeout: callTime}
+	if !allowPrivate {
+		dialer.Control = func(_, address string, _ syscall.RawConn) error { return requirePublic(address) }
+	}
+	return &client{allowPrivate: allowPrivate, http: &http.Client{
+		Timeout: callTime,
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: callTime, DisableKeepAlives: true,
+			MaxResponseHeaderBytes: 16 << 10, Proxy: nil,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// notPublic are networks that netip has no word for.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),  // carrier-grade NAT; cloud metadata among it
+	netip.MustParsePrefix("192.0.0.0/24"),   // protocol assignments
+	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks
+	netip.MustParsePrefix("240.0.0.0/4"),    // reserved
+	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64, which leads to any IPv4 address
+	netip.MustParsePrefix("64:ff9b:1::/48"), // local NAT64
+	netip.MustParsePrefix("2002::/16"),      // 6to4, likewise
+}
+
+func requirePublic(address string) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return errPrivate
+	}
+	ip := at.Addr().Unmap()
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return errPrivate
+	}
+	for _, p := range notPublic {
+		if p.Contains(ip) {
+			return errPrivate
+		}
+	}
+	return nil
+}
+
+// post sends a message and returns what went wrong, in words that tell nothing of what is behind the address.
+func (c *client) post(ctx context.Context, address string, body []byte, header map[string]string) string {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return "the address cannot be used"
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "llmhub-webhook")
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return callProblem(err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // what it says is of no interest
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return fmt.Sprintf("the receiver answered with status %d", resp.StatusCode)
+	}
+	return ""
+}
+
+func callProblem(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, errPrivate):
+		return "the address is not on the public internet"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "the receiver did not answer in time"
+	}
+	return "the receiver cannot be reached"
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+type upstreamAnswer struct {
+	Deployment     string     `json:"deployment"`
+	Models         []string   `json:"models"`
+	State          string     `json:"state"`
+	WindowRequests int64      `json:"window_requests"`
+	WindowFailures int64      `json:"window_failures"`
+	InFlight       int64      `json:"in_flight"`
+	LastReason     string     `json:"last_reason"`
+	Weight         int        `json:"weight"`
+	Priority       int        `json:"priority"`
+	Breaker        string     `json:"breaker"`
+	BreakerUntil   *time.Time `json:"breaker_until"`
+	Draining       bool       `json:"draining"`
+	Queued         int        `json:"queued"`
+	MaxConcurrency int        `json:"max_concurrency"`
+}
+
+func newUpstreamCommand(api *apiFlags) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "upstream",
+		Short: "See how the model servers are doing",
+	}, newUpstreamList(api))
+}
+
+func newUpstreamList(api *apiFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Show how each deployment of a model is doing",
+		Long: `Show how each deployment of a model is doing, judged by the requests of the last ten minutes,
+and what decides which requests it is sent: tier and weight, circuit breaker, slots and queue.`,
+		Example: `  llmhub upstream list
+  llmhub upstream list --json`,
+		Args: cobra.NoArgs,
+	}
+	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
+		return c.get(cmd.Context(), "/upstreams", nil)
+	}, func(text json.RawMessage) error {
+		var list struct{ Data []upstreamAnswer }
+		if err := json.Unmarshal(text, &list); err != nil {
+			return err
+		}
+		rows := make([][]string, len(list.Data))
+		for i, v := range list.Data {
+			rows[i] = v.row()
+		}
+		return printTable(api.env.stdout, left("DEPLOYMENT", "MODELS", "STATE", "FAILED", "IN FLIGHT", "QUEUED", "TIER", "WEIGHT", "BREAKER", "LAST FAILURE"), rows)
+	})
+}
+
+func (v *upstreamAnswer) row() []string {
+	state, breaker, inFlight := v.State, v.Breaker, strconv.FormatInt(v.InFlight, 10)
+	if v.Draining {
+		state += ", draining"
+	}
+	if v.BreakerUntil != nil {
+		breaker += " until " + v.BreakerUntil.UTC().Format(time.TimeOnly)
+	}
+	if v.MaxConcurrency > 0 {
+		inFlight += "/" + strconv.Itoa(v.MaxConcurrency)
+	}
+	failed := strconv.FormatInt(v.WindowFailures, 10) + "/" + strconv.FormatInt(v.WindowRequests, 10)
+	return []string{
+		v.Deployment, strings.Join(v.Models, ","), state, failed, inFlight, strconv.Itoa(v.Queued),
+		strconv.Itoa(v.Priority), strconv.Itoa(v.Weight), breaker, dash(v.LastReason),
+	}
+}

@@ -1,0 +1,134 @@
+package openai
+
+import (
+	"bytes"
+	"mime"
+	"net/textproto"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxParts bounds the parts of a multipart body.
+	maxParts = 128
+	// maxPartHeader bounds the header of each, in bytes.
+	maxPartHeader = 4 << 10
+	// maxBoundary is the longest boundary that RFC 2046 allows, in bytes.
+	maxBoundary = 70
+)
+
+// PeekMultipart reads what the gateway must know of a multipart/form-data body (RFC 7578), without copying any of its
+// files. It is stricter than most readers, which differ in what they make of a body that is not quite in form: nothing may
+// stand before the first delimiter, parts have no transfer encoding, and members that the gateway acts on stand once. The
+// error, if any, is an *Error with status 400.
+func PeekMultipart(d Dialect, body []byte, contentType string) (Request, error) {
+	p := peeker{req: Request{N: 1, dialect: d, multipart: true}}
+	kind, params, err := mime.ParseMediaType(contentType)
+	boundary := params["boundary"]
+	if err != nil || kind != "multipart/form-data" || boundary == "" || len(boundary) > maxBoundary {
+		return Request{}, badRequest("", "The Content-Type must be multipart/form-data with a boundary of at most "+
+			strconv.Itoa(maxBoundary)+" characters.")
+	}
+	delimiter := []byte("\r\n--" + boundary)
+	if !bytes.HasPrefix(body, delimiter[2:]) {
+		return Request{}, malformed("it does not begin with its boundary")
+	}
+	rest := span{len(delimiter) - 2, len(body)}
+	for range maxParts {
+		switch {
+		case bytes.HasPrefix(body[rest.lo:], []byte("--")):
+			if len(bytes.Trim(body[rest.lo+2:], "\r\n")) > 0 {
+				return Request{}, malformed("there is something behind its end")
+			}
+			return p.finished()
+		case !bytes.HasPrefix(body[rest.lo:], []byte("\r\n")):
+			return Request{}, malformed("a boundary is not followed by a line end")
+		}
+		// The header's first line may be missing, as its line end is that of the boundary.
+		head := bytes.Index(body[rest.lo:min(len(body), rest.lo+maxPartHeader)], []byte("\r\n\r\n"))
+		if head < 0 {
+			return Request{}, malformed("a part has no header, or one of more than " + strconv.Itoa(maxPartHeader) + " bytes")
+		}
+		header := body[rest.lo+2 : max(rest.lo+2, rest.lo+head)]
+		from := rest.lo + head + len("\r\n\r\n")
+		n := bytes.Index(body[from-2:], delimiter) // an empty part ends with its header's line end
+		if n < 0 {
+			return Request{}, malformed("its last boundary is missing")
+		}
+		content := span{from, max(from, from-2+n)}
+		if e := p.part(body, string(header), content); e != nil {
+			return Request{}, e
+		}
+		rest.lo = from - 2 + n + len(delimiter)
+	}
+	return Request{}, malformed("it has more than " + strconv.Itoa(maxParts) + " parts")
+}
+
+func malformed(why string) *Error {
+	return badRequest("", "The body of the request is not valid multipart/form-data: "+why+".")
+}
+
+// part takes one part of a form.
+func (p *peeker) part(body []byte, header string, content span) *Error {
+	var disposition string
+	seen := false
+	for line := range strings.SplitSeq(header, "\r\n") {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || name != strings.TrimSpace(name) || strings.ContainsAny(line, "\r\n\x00") {
+			return malformed("a part has a damaged header")
+		}
+		switch textproto.CanonicalMIMEHeaderKey(name) {
+		case "Content-Disposition":
+			if seen {
+				return malformed("a part has two dispositions")
+			}
+			disposition, seen = value, true
+		case "Content-Transfer-Encoding":
+			return malformed("Content-Transfer-Encoding is not allowed")
+		}
+	}
+	kind, params, err := mime.ParseMediaType(disposition)
+	if err != nil || kind != "form-data" || params["name"] == "" {
+		return malformed("a part has no form-data disposition with a name")
+	}
+	_, isFile := params["filename"]
+	f := p.field([]byte(params["name"]), fieldsOf[p.req.dialect])
+	if f == fieldNone {
+		return nil
+	}
+	if isFile {
+		p.refuse(fieldNames[f], "Invalid type for '"+fieldNames[f]+"': expected a value, not a file.")
+		return nil
+	}
+	p.formValue(f, body, content)
+	return nil
+}
+
+// formValue takes the value of a member that the gateway acts on.
+func (p *peeker) formValue(f field, body []byte, at span) {
+	value := body[at.lo:at.hi]
+	switch f {
+	case fieldModel:
+		p.checkName("model", value, maxModel)
+		p.req.Model, p.req.model = value, at
+	case fieldStream:
+		switch string(value) {
+		case "true", "True", "1":
+			p.req.Stream = true
+		case "false", "False", "0", "":
+		default:
+			p.refuse("stream", "Invalid type for 'stream': expected a boolean.")
+		}
+	case fieldN:
+		n, ok := parseCount(value)
+		if !ok || n < 1 {
+			p.refuse("n", "Invalid value for 'n': expected an integer of at least 1.")
+			return
+		}
+		p.req.N = n
+	case fieldSize:
+		if len(value) <= maxSizeName {
+			p.req.Units.ImageSize = string(value)
+		}
+	}
+}
