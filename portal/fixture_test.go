@@ -177,7 +177,7 @@ func (f *fixture) serve(app *fiber.App) {
 	f.url = "http://" + ln.Addr().String() + "/api/v1"
 }
 
-// testPrices has a price for one model, which changes within November.
+// testPrices has a price for one model, which changes within November, and for two that are billed by other units.
 func testPrices(t *testing.T) metering.PriceList {
 	price := func(from, input, cached, output string) metering.Price {
 		day, err := store.ParseDay(from)
@@ -189,7 +189,15 @@ func testPrices(t *testing.T) metering.PriceList {
 		}
 		return metering.Price{From: day, InputPerMillion: in, CachedInputPerMillion: ca, OutputPerMillion: out}
 	}
-	return metering.PriceList{"m1": {price("2026-01-01", "1", "0.5", "2"), price("2026-11-10", "10", "5", "20")}}
+	image := price("2026-01-01", "0", "0", "0")
+	tall, err := metering.ParseAmount("0.06")
+	other, err1 := metering.ParseAmount("0.04")
+	if err := errors.Join(err, err1); err != nil {
+		t.Error(err)
+	}
+	image.Units = map[store.Unit]metering.Amount{store.UnitImage: other, store.UnitImageTall: tall}
+	speech := metering.Price{From: image.From, Units: map[store.Unit]metering.Amount{store.UnitCharacter: other}}
+	return metering.PriceList{"m1": {price("2026-01-01", "1", "0.5", "2"), price("2026-11-10", "10", "5", "20")}, "images": {image}, "speech": {speech}}
 }
 
 // answer is what came back.

@@ -18,6 +18,7 @@ type Metrics struct {
 	requests  *prometheus.CounterVec
 	upstreams *prometheus.CounterVec
 	tokens    *prometheus.CounterVec
+	units     *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	broken    *prometheus.CounterVec
 	firstByte *prometheus.HistogramVec
@@ -42,6 +43,8 @@ type modelMetrics struct {
 	firstByte prometheus.Observer
 	duration  prometheus.Observer
 	tokens    [store.FromEstimate + 1]tokenCounters
+	// units finds the counter of a unit. Most models have none, and each has few.
+	units *prometheus.CounterVec
 }
 
 type tokenCounters struct{ input, cached, output, reasoning prometheus.Counter }
@@ -63,6 +66,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		requests:  counter("llmhub_requests_total", "Requests settled in the ledger.", "model", "endpoint"),
 		upstreams: counter("llmhub_upstream_requests_total", "Attempts at model servers that have ended: succeeded, rejected (the request was at fault), failed, abandoned (broken off by the client or the gateway).", "upstream", "outcome"),
 		tokens:    counter("llmhub_tokens_total", "Tokens settled in the ledger; cached_input is part of input, reasoning of output.", "model", "kind", "provenance"),
+		units:     counter("llmhub_units_total", "Other units than tokens settled in the ledger: images by size, audio_millisecond, character, search.", "model", "unit"),
 		refusals:  counter("llmhub_refused_total", "Requests answered with an error, by status and the gateway's reason.", "status", "reason"),
 		broken:    counter("llmhub_streams_broken_total", "Streams that did not come to their end.", "reason"),
 		firstByte: prometheus.NewHistogramVec(histogram("llmhub_first_byte_seconds", "Time from a request's arrival to the first event of its streamed answer.", latencyBuckets), []string{"model"}),
@@ -78,7 +82,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		states:    newDeploymentStates(),
 		models:    map[string]*modelMetrics{},
 	}
-	r.MustRegister(m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
+	r.MustRegister(m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
 	return m
 }
 
@@ -93,6 +97,7 @@ func (m *Metrics) forModel(name string) *modelMetrics {
 		requests:  make(map[string]prometheus.Counter, len(endpoints)),
 		firstByte: m.firstByte.WithLabelValues(name),
 		duration:  m.duration.WithLabelValues(name),
+		units:     m.units.MustCurryWith(prometheus.Labels{"model": name}),
 	}
 	for _, ep := range endpoints {
 		mm.requests[ep.name] = m.requests.WithLabelValues(name, ep.name)
@@ -126,6 +131,9 @@ func (m *Metrics) settled(x *exchange, s metering.Settlement) {
 	add(t.cached, s.Tokens.CachedInput)
 	add(t.output, s.Tokens.Output)
 	add(t.reasoning, s.Tokens.Reasoning)
+	for _, q := range s.Quantities {
+		add(mm.units.WithLabelValues(q.Unit.String()), q.N)
+	}
 }
 
 func add(c prometheus.Counter, n int64) {

@@ -124,7 +124,7 @@ func (w *Web) showConsumption(v *visit) error {
 		Path: path, Product: w.productName(c.of), Active: c.of.State == subscription.Active, Since: c.of.CreatedAt, AsOf: c.asOf,
 		PeriodText: v.periodText(c.days), Export: withQuery(path+".csv", query, "page", ""),
 		Month: v.pickMonth(path, "#usage", c.days.First.Month()), Range: v.rangeForm(c),
-		Total: figuresOf(c.Total), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
+		Total: v.withUnits(v.unitColumns(c.Total.Quantities), c.Total), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
 		Chart: v.usageChart(c, path), AllKeys: len(c.names), Unused: len(c.names) - len(c.Consumption.Keys),
 	}
 	if c.of.CancelledAt != nil {
@@ -213,7 +213,7 @@ func (w *Web) exportConsumption(v *visit) error {
 		named, rows = []string{"model"}, c.Models
 	}
 	header := append([]string{"from", "to"}, named...)
-	table.row(append(header, usageColumns...)...)
+	table.usageHeader(header, c.Total.Quantities)
 	for _, s := range rows {
 		names := []string{last, s.Name}
 		if c.by == metering.ByKey {

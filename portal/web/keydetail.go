@@ -28,6 +28,8 @@ type keyPage struct {
 	Also             bool
 	SubscriptionHref string
 	Events           []eventRow
+	// Units are the columns of what the requests used beside tokens.
+	Units []unitColumn
 	// Newest leads to the first page unless this is it, Older to the next one if there is one.
 	Newest, Older string
 	Sources       []countSource
@@ -36,6 +38,7 @@ type keyPage struct {
 type eventRow struct {
 	Time, Seconds, ID, Model         string
 	Input, Cached, Output, Reasoning int64
+	Units                            []unitCell
 	// Estimated is how many of the tokens no model server has reported.
 	Estimated        int64
 	Duration, Source string
@@ -135,8 +138,15 @@ func (w *Web) fillEvents(v *visit, k subscription.Key, p *keyPage) error {
 	if err != nil {
 		return err
 	}
+	var used store.Quantities
 	for _, e := range events {
-		p.Events = append(p.Events, v.eventRow(e))
+		used = used.PlusAll(e.Quantities)
+	}
+	p.Units = v.unitColumns(used)
+	for _, e := range events {
+		row := v.eventRow(e)
+		row.Units = v.unitCells(p.Units, e.Quantities)
+		p.Events = append(p.Events, row)
 	}
 	if cursor != "" {
 		p.Newest = keyPath(k)
