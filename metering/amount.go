@@ -1,7 +1,9 @@
 package metering
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 )
@@ -61,6 +63,25 @@ func (a Amount) Cmp(b Amount) int { return a.int().Cmp(b.int()) }
 
 // IsZero says whether it is nothing.
 func (a Amount) IsZero() bool { return a.int().Sign() == 0 }
+
+// Uint128 returns the amount in units of 10^-18 as a number of 128 bits, the largest there is for an amount beyond it.
+func (a Amount) Uint128() (hi, lo uint64) {
+	n := a.int()
+	if n.BitLen() > 128 {
+		return math.MaxUint64, math.MaxUint64
+	}
+	var b [16]byte
+	n.FillBytes(b[:])
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+// AmountOfUint128 is the reverse of Amount.Uint128.
+func AmountOfUint128(hi, lo uint64) Amount {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	return Amount{new(big.Int).SetBytes(b[:])}
+}
 
 // forTokens returns what that many tokens cost at the price a for a million. Prices have at most twelve decimals, so
 // that the division leaves no rest.
