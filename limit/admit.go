@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// mostTokens is beyond what any answer has, and far from what overflows.
+const mostTokens = 1 << 40
+
 // Admit takes a request in, in all of its scopes or in none. Without scopes there is nothing to hold, and both results
 // are nil; else one of them is.
 //
@@ -17,8 +20,8 @@ func (e *Engine) Admit(now time.Time, a *Ask) (*Reservation, *Refusal) {
 	if len(a.Scopes) == 0 {
 		return nil, nil
 	}
-	r := &Reservation{e: e, n: len(a.Scopes), second: now.Unix(), growing: a.Growing}
-	x := admission{e: e, r: r, a: a, now: now, input: a.InputTokens}
+	r := &Reservation{e: e, model: a.Model, n: len(a.Scopes), second: now.Unix(), growing: a.Growing}
+	x := admission{e: e, r: r, a: a, now: now, input: max(0, a.InputTokens), want: min(a.OutputTokens, mostTokens)}
 	for i, s := range sorted(a.Scopes) {
 		x.rules[i] = s.Rules
 		r.scopes[i] = e.pin(s.ID, r.second)
@@ -48,6 +51,7 @@ type admission struct {
 	now     time.Time
 	rules   [MaxScopes]*Rules
 	input   int64
+	want    int64 // what the output is bounded to, 0 if it is not
 	counted bool // input is no bound any more but has been counted
 	crossed []Crossing
 }
@@ -171,8 +175,8 @@ func (x *admission) outputRate(s *scope, limit int64) int64 {
 	switch {
 	case !x.a.Generates:
 		return 0
-	case x.a.OutputTokens > 0:
-		return x.a.OutputTokens
+	case x.want > 0:
+		return x.want
 	}
 	return min(s.guess, limit)
 }
@@ -206,7 +210,7 @@ func (x *admission) checkBudgets(s *scope, rules *Rules) (room int64, refusal *R
 	held := s.spentMoney.plus(s.reservedMoney).plus(need)
 	left := s.amount.minus(held)
 	tokens := left.over(rate.output)
-	if s.amount.less(held) || tokens < least || left.isZero() && s.amount.less(s.spentMoney.plus(money{lo: 1})) {
+	if s.amount.less(held) || tokens < least {
 		free := s.spentMoney.plus(need)
 		if !s.amount.less(free) && s.amount.minus(free).over(rate.output) >= least && !s.reservedMoney.isZero() {
 			f.RetryAfter = busyWait
@@ -225,7 +229,7 @@ func (x *admission) inputCost() money {
 // output returns how many output tokens to reserve where budgets have room for so many, and whether that is fewer than
 // the answer may have.
 func (x *admission) output(room int64) (n int64, bounded bool) {
-	switch want := x.a.OutputTokens; {
+	switch want := x.want; {
 	case !x.a.Generates:
 		return 0, false
 	case x.a.Growing:
@@ -245,7 +249,7 @@ func (x *admission) output(room int64) (n int64, bounded bool) {
 // take counts the request in its scopes.
 func (x *admission) take(output int64, bounded bool) {
 	r := x.r
-	if x.a.Generates && !x.a.Growing && (bounded || x.a.OutputTokens == 0) {
+	if x.a.Generates && !x.a.Growing && (bounded || x.want == 0) {
 		r.most = output
 	}
 	r.granted = output

@@ -89,7 +89,7 @@ func (d *doubt) ends(source store.Source, seq uint64) bool {
 	if seq == 0 || d.source != source || d.seq != seq {
 		return false
 	}
-	*d = doubt{}
+	d.source, d.seq = 0, 0
 	return true
 }
 

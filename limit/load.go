@@ -162,6 +162,7 @@ func (e *Engine) sum(scopes map[*scope]bool, c *calendar) (map[*scope]spending, 
 const subscriptionPrefix = "sub_"
 
 // Budget returns how far the budgets of a scope have been used. It reads the ledger if the engine has not met the scope.
+// Rules that are not nil are in force from now on, as they are from a request on that comes with them.
 func (e *Engine) Budget(ctx context.Context, of Scope) (BudgetState, error) {
 	now := e.opts.Now()
 	s := e.pin(of.ID, now.Unix())
@@ -169,7 +170,7 @@ func (e *Engine) Budget(ctx context.Context, of Scope) (BudgetState, error) {
 	for range loadTries {
 		c := e.calendarAt(now)
 		s.mu.Lock()
-		if of.Rules != nil && s.rules == nil {
+		if of.Rules != nil && s.rules != of.Rules {
 			s.setRules(of.Rules)
 		}
 		s.turn(c.month)

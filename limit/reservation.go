@@ -25,7 +25,7 @@ var errNotRead = errors.New("limit: what has been spent could not be read")
 // It ends with Settled and the commit of its event, or with Void, and dies with the process.
 type Reservation struct {
 	e      *Engine
-	id     store.RequestID
+	model  string
 	scopes [MaxScopes]*scope // in the order of their IDs
 	n      int
 	// counted says in which scopes the request takes part in rates and concurrency: not where a dry run would refuse it.
@@ -154,9 +154,11 @@ func (r *Reservation) Settled(id store.RequestID, t store.Tokens, q store.Quanti
 		return
 	}
 	r.ended = true
+	now := r.e.opts.Now()
+	cost := r.e.calendarAt(now).ratesOf(r.model).most.chargeAll(t, q)
 	r.lock()
-	r.correct(t, true)
-	r.reserve(t.Total(), r.rates.most.chargeAll(t, q))
+	r.correct(now.Unix(), t, true)
+	r.reserve(t.Total(), cost)
 	r.unlock()
 	r.e.await(id, r)
 }
@@ -167,16 +169,16 @@ func (r *Reservation) Void() {
 		return
 	}
 	r.ended = true
+	now := r.e.opts.Now()
 	r.lock()
-	r.correct(store.Tokens{}, false)
+	r.correct(now.Unix(), store.Tokens{}, false)
 	r.unlock()
 	r.release()
 }
 
 // correct brings rates and concurrency to what was used; the caller holds the locks. Answers teach what to take the next
 // ones for: a longer one at once, shorter ones by and by.
-func (r *Reservation) correct(t store.Tokens, learn bool) {
-	second := r.e.opts.Now().Unix()
+func (r *Reservation) correct(second int64, t store.Tokens, learn bool) {
 	for i, s := range r.scopes[:r.n] {
 		s.used = max(s.used, second)
 		if learn && r.rateOut[i] > 0 {
