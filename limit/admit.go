@@ -52,7 +52,7 @@ type admission struct {
 	rules   [MaxScopes]*Rules
 	input   int64
 	want    int64 // what the output is bounded to, 0 if it is not
-	counted bool // input is no bound any more but has been counted
+	counted bool  // input is no bound any more but has been counted
 	crossed []Crossing
 }
 

@@ -141,7 +141,10 @@ func newWorld() *world {
 	}
 	w.Engine = New(Options{
 		Ledger: w.ledger, Location: loc, Prices: func() metering.PriceList { return w.prices },
-		KeysOf:         func(sub string) []string { n := strings.TrimPrefix(sub, "sub_"); return []string{"key_" + n + ".1", "key_" + n + ".2"} },
+		KeysOf: func(sub string) []string {
+			n := strings.TrimPrefix(sub, "sub_")
+			return []string{"key_" + n + ".1", "key_" + n + ".2"}
+		},
 		SubscriptionOf: subOf,
 		Crossed:        func(c Crossing) { w.mu.Lock(); w.crossed = append(w.crossed, c); w.mu.Unlock() },
 		Now:            w.clock,

@@ -97,11 +97,14 @@ func (d *doubt) ends(source store.Source, seq uint64) bool {
 // scopes may have read them already, and are to be read again.
 func (e *Engine) committed(events []store.Event, doubtful bool) (crossed []Crossing) {
 	var buf [512]byte
+	c := e.calendarAt(e.opts.Now())
 	for i := range events {
 		ev := &events[i]
-		day := store.DayOf(ev.At, e.opts.Location)
-		u := use{ev: ev, month: day.Month(), doubtful: doubtful, reservation: e.awaited(ev.ID)}
-		u.cost = e.calendarAt(e.opts.Now()).charge(ev, day)
+		day := c.day
+		if at := ev.At.Unix(); at < c.from || at >= c.to {
+			day = store.DayOf(ev.At, e.opts.Location)
+		}
+		u := use{ev: ev, month: day.Month(), doubtful: doubtful, reservation: e.awaited(ev.ID), cost: c.charge(ev, day)}
 		id := append(buf[:0], ev.Key...)
 		u.count(e.pinned(id))
 		if sub := e.opts.SubscriptionOf(ev.Key); sub != "" {

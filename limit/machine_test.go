@@ -47,6 +47,9 @@ func runMachine(t *rapid.T) {
 	m := &machine{world: newWorld(), rules: map[string]*Rules{}, ceilings: map[string]ceiling{}}
 	for _, id := range m.scopeIDs() {
 		m.rules[id] = drawRules(t)
+		if id == "sub_1/rising" && rapid.Bool().Draw(t, "bare") {
+			m.rules[id] = nil // requests know nothing of it
+		}
 	}
 	t.Repeat(map[string]func(*rapid.T){
 		"admit":  m.admitOne,
@@ -87,7 +90,9 @@ func (m *machine) admitOne(t *rapid.T) {
 	model := rapid.SampledFrom([]string{"flat", "rising"}).Draw(t, "model")
 	a := Ask{Model: model, Generates: true, Growing: rapid.Bool().Draw(t, "growing"), InputTokens: rapid.Int64Range(0, 400).Draw(t, "input")}
 	for _, id := range []string{key, "sub_1", "sub_1/" + model} {
-		a.Scopes = append(a.Scopes, Scope{ID: id, Rules: m.rules[id]})
+		if m.rules[id] != nil {
+			a.Scopes = append(a.Scopes, Scope{ID: id, Rules: m.rules[id]})
+		}
 	}
 	o := &opened{key: key, input: a.InputTokens}
 	if rapid.Bool().Draw(t, "exact") {
@@ -198,6 +203,9 @@ func (m *machine) passTime(t *rapid.T) {
 
 func (m *machine) changeRules(t *rapid.T) {
 	id := rapid.SampledFrom(m.scopeIDs()).Draw(t, "scope")
+	if m.rules[id] == nil {
+		t.Skip("without rules")
+	}
 	m.rules[id] = drawRules(t)
 	if _, err := m.Budget(t.Context(), Scope{ID: id, Rules: m.rules[id]}); err != nil {
 		t.Fatal(err)
@@ -237,13 +245,13 @@ func (m *machine) check(t *rapid.T) {
 		spent := m.committedIn(id)
 		total, reserved := spent, ceiling{}
 		for _, o := range m.open {
-			if concerns(store.Event{Key: o.key, Model: o.model}, id) {
+			if m.rules[id] != nil && concerns(store.Event{Key: o.key, Model: o.model}, id) {
 				total = ceiling{total.tokens + o.tokens, total.amount.plus(o.amount)}
 				reserved = ceiling{reserved.tokens + o.tokens, reserved.amount.plus(o.amount)}
 			}
 		}
 		for _, s := range m.pending {
-			if !concerns(s.Event, id) {
+			if m.rules[id] == nil || !concerns(s.Event, id) {
 				continue
 			}
 			reserved = ceiling{reserved.tokens + s.tokens, reserved.amount.plus(s.amount)}
@@ -251,7 +259,9 @@ func (m *machine) check(t *rapid.T) {
 				total = ceiling{total.tokens + s.tokens, total.amount.plus(s.amount)}
 			}
 		}
-		m.checkCeiling(t, id, total)
+		if m.rules[id] != nil {
+			m.checkCeiling(t, id, total)
+		}
 		b, err := m.Budget(t.Context(), Scope{ID: id})
 		if err != nil {
 			t.Fatal(err)

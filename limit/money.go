@@ -76,4 +76,6 @@ func (m money) big() *big.Int {
 }
 
 // reached says whether m is so many per cent of a whole or more.
-func (m money) reached(percent int64, whole money) bool { return !m.times(100).less(whole.times(percent)) }
+func (m money) reached(percent int64, whole money) bool {
+	return !m.times(100).less(whole.times(percent))
+}

@@ -22,7 +22,8 @@ const (
 var errNotRead = errors.New("limit: what has been spent could not be read")
 
 // Reservation is what one request holds of its scopes. Grow, Recount, Settled and Void are for one goroutine at a time.
-// It ends with Settled and the commit of its event, or with Void, and dies with the process.
+// It ends with Settled and the commit of its event, or with Void, and dies with the process. Settled and Void of nil do
+// nothing, and only the first of them counts.
 type Reservation struct {
 	e      *Engine
 	model  string
@@ -32,7 +33,7 @@ type Reservation struct {
 	counted  [MaxScopes]bool
 	left     [MaxScopes]bool // under the scope's mutex: nothing is held of it any more
 	rates    dayRates
-	second   int64 // of its admission
+	second   int64            // of its admission
 	rateIn   [MaxScopes]int64 // tokens that the rates were charged with, like rateOut
 	rateOut  [MaxScopes]int64
 	tokens   int64 // held of budgets, like amount; not changed once settled
@@ -150,7 +151,7 @@ func (r *Reservation) reserve(tokens int64, amount money) {
 // it used, and what it reserved shrinks to the charge, which is held until the event is committed. id is the event's.
 // Where a model server reports more than was reserved, that is held: the ledger tells the truth.
 func (r *Reservation) Settled(id store.RequestID, t store.Tokens, q store.Quantities) {
-	if r.ended {
+	if r == nil || r.ended {
 		return
 	}
 	r.ended = true
@@ -165,7 +166,7 @@ func (r *Reservation) Settled(id store.RequestID, t store.Tokens, q store.Quanti
 
 // Void gives all back: nothing is charged. The request itself stays among the requests of the minute.
 func (r *Reservation) Void() {
-	if r.ended {
+	if r == nil || r.ended {
 		return
 	}
 	r.ended = true

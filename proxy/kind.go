@@ -36,7 +36,7 @@ func (openaiKind) serves(*endpoint) bool { return true }
 func (openaiKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (upstream.Request, *openai.Error) {
 	body := ctx.Request.Body()
 	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body,
-		openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage})
+		openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage, MaxTokens: x.maxOutput()})
 	return upstream.Request{
 		Method: http.MethodPost, Path: x.endpoint.path, Header: passHeaders(&ctx.Request.Header), Body: [][]byte{x.body},
 	}, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/upstream"
 	"llmhub/store"
@@ -88,13 +89,15 @@ func (l *Limits) setDefaults() {
 	orElse(&l.Watch, d.Watch)
 }
 
-// Options are what a Proxy is made of; all but Limits and Logger are required.
+// Options are what a Proxy is made of; all but Engine, Limits and Logger are required.
 type Options struct {
 	Gate      Gate
 	Recorder  *metering.Recorder
 	Ledger    Ledger
 	Estimator Estimator
 	Metrics   *Metrics
+	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
+	Engine *limit.Engine
 	// Location is the billing time zone.
 	Location *time.Location
 	Limits   Limits

@@ -38,6 +38,7 @@ func (x *exchange) settleFinished() error {
 	}
 	s.Tokens = tokens
 	x.ended = true
+	x.charge(&s)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
 	defer cancel()
@@ -56,6 +57,7 @@ func (x *exchange) settleDrained() {
 		s.Provenance = store.FromEstimate
 	}
 	s.Tokens = tokens
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }
@@ -71,6 +73,7 @@ func (x *exchange) settlePartial() {
 	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() {
 		s.Provenance = store.FromUpstream
 	}
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }

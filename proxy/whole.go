@@ -23,6 +23,9 @@ func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	if refusal == nil {
 		refusal = x.readAnswer(ctx.Response.Body())
 	}
+	if refusal == nil && x.request.Stream && !x.fits() {
+		refusal = x.budgetSpent()
+	}
 	if refusal != nil {
 		x.attempt.endError(refusal)
 		return refusal
