@@ -98,7 +98,7 @@ func (x *admission) prepare(c *calendar) (unread bool) {
 
 func (x *admission) notRead() *Refusal {
 	for i, s := range x.r.scopes[:x.r.n] {
-		if rules := x.rules[i]; rules.budgeted() {
+		if rules := x.rules[i]; rules.HasBudget() {
 			refusal := &Refusal{Scope: s.id, Rule: RuleTokens, Limit: decimal(rules.MonthlyTokens), Cause: NotRead, RetryAfter: 5 * time.Second}
 			if rules.MonthlyTokens == 0 {
 				refusal.Rule, refusal.Limit = RuleAmount, rules.MonthlyAmount

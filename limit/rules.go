@@ -32,9 +32,6 @@ func (r Rules) IsZero() bool {
 	return r == Rules{}
 }
 
-// budgeted says whether there is a budget.
-func (r *Rules) budgeted() bool { return r.MonthlyTokens > 0 || r.MonthlyAmount != "" }
-
 // Amount returns the budget in money, nothing where there is none.
 func (r Rules) Amount() metering.Amount {
 	a, err := metering.ParseAmount(r.MonthlyAmount)

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"llmhub/metering"
 	"llmhub/store"
 )
 
@@ -147,7 +146,7 @@ func (s *scope) prepare(rules *Rules, second int64, c *calendar) (unread bool) {
 
 // unread says whether there is a budget and what has been spent of it is not known.
 func (s *scope) unread(c *calendar) bool {
-	return s.rules.budgeted() && (!s.loaded || s.rules.MonthlyAmount != "" && s.edition != c.edition)
+	return s.rules.HasBudget() && (!s.loaded || s.rules.MonthlyAmount != "" && s.edition != c.edition)
 }
 
 func (s *scope) setRules(rules *Rules) {
@@ -216,13 +215,4 @@ func (e *Engine) tell(all []Crossing) {
 	for _, c := range all {
 		e.opts.Crossed(c)
 	}
-}
-
-// BudgetState is how far the budgets of a scope have been used this month.
-type BudgetState struct {
-	Month store.Month
-	// SpentTokens and SpentAmount have been committed, ReservedTokens and ReservedAmount are held by requests under way.
-	// They are known whether there is a budget or not.
-	SpentTokens, ReservedTokens int64
-	SpentAmount, ReservedAmount metering.Amount
 }

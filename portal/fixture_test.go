@@ -20,6 +20,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/portal"
 	"llmhub/portal/access"
@@ -115,6 +116,7 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 		Upstreams: func() []gateway.Upstream {
 			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now}}
 		},
+		Budget: f.budget,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	o.Tenants = identity.NewTenants(d, o.Audit, now)
@@ -291,4 +293,10 @@ func (a answer) isError(t *testing.T, status int, code string) string {
 		t.Error("an error may be cached")
 	}
 	return body.Error.Message
+}
+
+// budget stands for the engine of limits: 24 tokens and 1.25 are spent in every scope, 3 tokens reserved.
+func (f *fixture) budget(context.Context, limit.Scope) (limit.BudgetState, error) {
+	spent, err := metering.ParseAmount("1.25")
+	return limit.BudgetState{Month: store.DayOf(f.now, f.options.Location).Month(), SpentTokens: 24, ReservedTokens: 3, SpentAmount: spent}, err
 }

@@ -111,6 +111,8 @@ func tourOfKeys(t *testing.T, f *fixture, owner person, tenant string) {
 	if data := found["data"].([]any); found["total"] != 2.0 || found["pages"] != 2.0 || len(data) != 1 || data[0].(map[string]any)["name"] != "alphabet" {
 		t.Errorf("found: %v", found)
 	}
+	owner.must(200, "PUT", "/keys/"+key+"/limits", `{"limits":{"monthly_tokens":50000,"monthly_amount":"10","requests_per_minute":60}}`)
+	f.must(200, "PUT", "/subscriptions/"+id+"/limits", `{"model":"m1","limits":{"monthly_tokens":50000}}`)
 	owner.must(200, "GET", "/keys", "")
 	owner.must(200, "GET", "/keys/"+key, "")
 	f.commit(store.Event{Key: key, Model: "m1", At: time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC), Tokens: store.Tokens{Input: 10, Output: 5}})

@@ -6,6 +6,7 @@ import (
 
 	"llmhub/identity"
 	"llmhub/identity/iam/iamtest"
+	"llmhub/limit"
 )
 
 // The sizes of the demo.
@@ -43,6 +44,8 @@ type demoCustomer struct {
 	// ends is when the tenant is suspended or cancels, and uses nothing any more; zero if it does not.
 	ends time.Time
 	keys []demoKey
+	// limits are those of the subscription: of a model, or under the empty name of all use.
+	limits map[string]limit.Rules
 }
 
 // demoFate is what becomes of a customer.
@@ -73,6 +76,7 @@ type demoKey struct {
 	perDay                 int64
 	// weekends says that it is used at weekends, too, if less.
 	weekends bool
+	limits   limit.Rules
 	// id is given when it is made.
 	id string
 }
@@ -83,12 +87,14 @@ var janasKeys = []struct {
 	perDay      int64
 	weekends    bool
 	gone        bool
+	// limits are wide, so that nobody who tries the demo is refused.
+	limits limit.Rules
 }{
-	{"support-chat-prod", "llama-3.3-70b", 1_350_000, true, false},
-	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false},
-	{"code-review-ci", "gpt-oss-120b", 370_000, false, false},
-	{"intranet-search", "gpt-4.1", 210_000, false, false},
-	{"workshop-october", demoModel, 60_000, false, true},
+	{"support-chat-prod", "llama-3.3-70b", 1_350_000, true, false, limit.Rules{MonthlyTokens: 50_000_000, RequestsPerMinute: 600}},
+	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false, limit.Rules{MonthlyTokens: 1_000_000, DryRun: true}},
+	{"code-review-ci", "gpt-oss-120b", 370_000, false, false, limit.Rules{}},
+	{"intranet-search", "gpt-4.1", 210_000, false, false, limit.Rules{}},
+	{"workshop-october", demoModel, 60_000, false, true, limit.Rules{}},
 }
 
 // planDemo returns the plan of a size.
@@ -110,11 +116,12 @@ func jana(joined, now time.Time) demoCustomer {
 			Company: "Muster Maschinenbau GmbH", Website: "https://www.example.com", SellerEmail: "it-einkauf@example.com",
 			MarketplaceEmail: "cloud-team@example.com", Phone: "+49 30 1234567",
 		},
+		limits: map[string]limit.Rules{"": {MonthlyAmount: "500"}, "gpt-4.1": {OutputTokensPerMinute: 200_000, Concurrency: 100}},
 	}
 	for _, k := range janasKeys {
 		key := demoKey{
 			name: k.name, model: k.model, made: joined.Add(subscribedAfter), until: now,
-			every: 1, requests: 24, perDay: k.perDay, weekends: k.weekends, gone: k.gone,
+			every: 1, requests: 24, perDay: k.perDay, weekends: k.weekends, gone: k.gone, limits: k.limits,
 		}
 		if k.gone {
 			key.until = now.AddDate(0, 0, -demoDays/5)

@@ -389,7 +389,7 @@ func (s *server) newPortal() *portal.Portal {
 		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
 		Tokens: p.tokens, Audit: p.audit, Ledger: s.store, Deployments: s.deployer,
 		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
-		Prices:   s.priceList,
+		Prices: s.priceList, Budget: s.engine.Budget,
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,
 	})

@@ -40,6 +40,8 @@ type consumptionPage struct {
 	Pager     pager
 	// AllKeys is how many keys there are, Unused how many of them used nothing.
 	AllKeys, Unused int
+	// Budgets are those of the subscription, where the page shows the current month.
+	Budgets []budgetMeter
 }
 
 // rangeForm is a form of method GET for a range of days.
@@ -130,6 +132,11 @@ func (w *Web) showConsumption(v *visit) error {
 	}
 	if p.Active && v.Actor.Has(c.of.TenantID, identity.Subscribe) && v.Tenant.State == identity.TenantActive {
 		p.NewKey = subscriptionPath(c.of.ID) + "/keys/new"
+	}
+	if today := w.today(); c.days.First <= today && today <= c.days.Last {
+		if p.Budgets, err = w.budgetMeters(v, c.of.Scope("")); err != nil {
+			return err
+		}
 	}
 	if !c.days.isMonth() {
 		p.Month.mark(choice{"", p.PeriodText, true})

@@ -23,7 +23,11 @@ type keyPage struct {
 	Models []string
 	// Deactivate leads to the deactivation, empty where there is none.
 	Deactivate string
-	Events     []eventRow
+	Limits     limitsBox
+	// Also says that the subscription has limits, too; SubscriptionHref leads to them.
+	Also             bool
+	SubscriptionHref string
+	Events           []eventRow
 	// Newest leads to the first page unless this is it, Older to the next one if there is one.
 	Newest, Older string
 	Sources       []countSource
@@ -89,12 +93,23 @@ func (w *Web) showKey(v *visit) error {
 		p.Deactivated = *k.DeactivatedAt
 	}
 	if state != subscription.KeyDeactivated && v.Actor.Has(k.TenantID, identity.Subscribe) {
-		p.Deactivate = keyPath(k) + "/deactivate"
+		p.Deactivate, p.Limits.Change = keyPath(k)+"/deactivate", keyPath(k)+"/limits"
+	}
+	if err := w.fillLimitsOf(v, k, s, &p); err != nil {
+		return err
 	}
 	if err := w.fillEvents(v, k, &p); err != nil {
 		return err
 	}
 	return keyTemplate.render(v, fiber.StatusOK, w.keyFrame(v, s, k, ""), p)
+}
+
+// fillLimitsOf reads what has been used of the key's budgets.
+func (w *Web) fillLimitsOf(v *visit, k subscription.Key, s subscription.Subscription, p *keyPage) error {
+	box, err := w.limitsBox(v, k.Scope(), "")
+	box.Change = p.Limits.Change
+	p.Limits, p.Also, p.SubscriptionHref = box, !s.Limits.IsZero() || len(s.ModelLimits) > 0, subscriptionPath(s.ID)+"#limits"
+	return err
 }
 
 // keyFrame is around the pages of a key; below is the name of the page below the key's own, empty for that itself.
