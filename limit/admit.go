@@ -252,7 +252,10 @@ func (x *admission) take(output int64, bounded bool) {
 	if x.a.Generates && !x.a.Growing && (bounded || x.want == 0) {
 		r.most = output
 	}
-	r.granted = output
+	r.granted, r.input = output, x.input
+	if !x.counted {
+		r.exact = x.a.Exact
+	}
 	r.reserve(x.input+output, x.inputCost().plus(r.rates.most.output.times(output)))
 	for i, s := range r.scopes[:r.n] {
 		rules := x.rules[i]

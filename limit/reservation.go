@@ -34,6 +34,8 @@ type Reservation struct {
 	left     [MaxScopes]bool // under the scope's mutex: nothing is held of it any more
 	rates    dayRates
 	second   int64            // of its admission
+	input    int64            // tokens of it that budgets were charged with
+	exact    func() int64     // Ask.Exact; nil once called
 	rateIn   [MaxScopes]int64 // tokens that the rates were charged with, like rateOut
 	rateOut  [MaxScopes]int64
 	tokens   int64 // held of budgets, like amount; not changed once settled
@@ -71,6 +73,7 @@ func (r *Reservation) Grow(output int64) bool {
 }
 
 // Recount is Grow with a number that is closer to the truth than those before: what was reserved for more is given back.
+// If it does not fit all the same, the input is counted more closely, too.
 func (r *Reservation) Recount(output int64) bool {
 	if output < r.granted && r.growing {
 		r.lock()
@@ -79,7 +82,25 @@ func (r *Reservation) Recount(output int64) bool {
 		r.approved = output
 		return true
 	}
-	return r.Grow(output)
+	return r.Grow(output) || r.countInput() && r.Grow(output)
+}
+
+// countInput has the input counted more closely, if it has not been, and says whether that gave something back.
+func (r *Reservation) countInput() bool {
+	if r.exact == nil {
+		return false
+	}
+	n := r.exact()
+	r.exact = nil
+	if n >= r.input {
+		return false
+	}
+	r.lock()
+	most := larger(r.rates.most.input, r.rates.most.cached)
+	r.reserve(r.tokens-(r.input-n), r.amount.minus(most.times(r.input-n)))
+	r.unlock()
+	r.input = n
+	return true
 }
 
 func (r *Reservation) grow(output int64) bool {

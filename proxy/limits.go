@@ -64,15 +64,18 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 	return nil
 }
 
+// templateTokens is what model servers may put around a prompt of their own accord.
+const templateTokens = 32
+
 // countInput counts the input with the embedded tokenizer, and half of it more: the model's own may take more tokens for
-// the same text. No text has more tokens than bytes.
+// the same text.
 func (x *exchange) countInput(body []byte) int64 {
 	var prompt openai.Prompt
 	prompt.Gather(body)
 	ctx, cancel := context.WithTimeout(context.Background(), estimateWait)
 	defer cancel()
 	n := x.p.Estimator.Count(ctx, slices.Collect(prompt.Texts())...)
-	return n + n/2 + prompt.Framing()
+	return n + n/2 + prompt.Framing() + templateTokens
 }
 
 // maxOutput is what the answer must be bounded to for the sake of a budget: in all, or for each of its choices; 0 if it
