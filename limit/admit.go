@@ -60,7 +60,7 @@ type admission struct {
 func (x *admission) run() *Refusal {
 	for tries := 0; ; {
 		c := x.e.calendarAt(x.now)
-		x.r.rates = *c.ratesOf(x.a.Model)
+		x.r.calendar, x.r.rates = c, c.ratesOf(x.a.Model)
 		x.r.lock()
 		unread := x.prepare(c)
 		var refusal *Refusal

@@ -32,7 +32,8 @@ type Reservation struct {
 	// counted says in which scopes the request takes part in rates and concurrency: not where a dry run would refuse it.
 	counted  [MaxScopes]bool
 	left     [MaxScopes]bool // under the scope's mutex: nothing is held of it any more
-	rates    dayRates
+	calendar *calendar       // of its admission, like rates
+	rates    *dayRates
 	second   int64            // of its admission
 	input    int64            // tokens of it that budgets were charged with
 	exact    func() int64     // Ask.Exact; nil once called
@@ -177,7 +178,11 @@ func (r *Reservation) Settled(id store.RequestID, t store.Tokens, q store.Quanti
 	}
 	r.ended = true
 	now := r.e.opts.Now()
-	cost := r.e.calendarAt(now).ratesOf(r.model).most.chargeAll(t, q)
+	rates := r.rates
+	if c := r.e.calendarAt(now); c != r.calendar {
+		rates = c.ratesOf(r.model)
+	}
+	cost := rates.most.chargeAll(t, q)
 	r.lock()
 	r.correct(now.Unix(), t, true)
 	r.reserve(t.Total(), cost)

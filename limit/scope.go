@@ -130,18 +130,20 @@ func (s *scope) prepare(rules *Rules, second int64, c *calendar) (unread bool) {
 		s.setRules(rules)
 	}
 	s.turn(c.month)
-	for _, w := range []struct {
-		at    **window
-		limit int64
-	}{{&s.requests, s.rules.RequestsPerMinute}, {&s.input, s.rules.InputTokensPerMinute}, {&s.output, s.rules.OutputTokensPerMinute}} {
-		if *w.at == nil && w.limit > 0 {
-			*w.at = &window{second: second}
-		}
-		if *w.at != nil {
-			(*w.at).advance(second)
-		}
-	}
+	move(&s.requests, second, s.rules.RequestsPerMinute)
+	move(&s.input, second, s.rules.InputTokensPerMinute)
+	move(&s.output, second, s.rules.OutputTokensPerMinute)
 	return s.unread(c)
+}
+
+// move brings a window up to a second, and makes it where there is a limit.
+func move(w **window, second, limit int64) {
+	switch {
+	case *w != nil:
+		(*w).advance(second)
+	case limit > 0:
+		*w = &window{second: second}
+	}
 }
 
 // unread says whether there is a budget and what has been spent of it is not known.
