@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/openai"
 	"llmhub/proxy/upstream"
@@ -31,6 +32,10 @@ type exchange struct {
 	body       []byte // what was sent upstream, for estimates
 	entry      *metering.Entry
 	meter      openai.Meter
+
+	reservation *limit.Reservation // of the limits of the key and its subscription; nil without any
+	grown       growth
+	overBudget  bool // the answer was broken off because a budget is spent
 
 	previous   string      // the ID at the model server of the stored response that the request goes on from
 	pinned     *Deployment // the only one that can serve the request; nil where any can
@@ -129,6 +134,9 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 	if refusal := x.read(ctx); refusal != nil {
 		return x, refusal
 	}
+	if refusal := x.reserve(ctx); refusal != nil {
+		return x, refusal
+	}
 	entry, err := p.Recorder.Begin(metering.Begun{
 		ID: x.id, Key: grant.KeyID, Model: x.model.Name, Deployment: x.model.Deployments[0].Name(),
 		RequestBytes: int64(len(ctx.Request.Body())), Arrived: now,
@@ -194,6 +202,7 @@ func (x *exchange) void() {
 // leave takes the exchange out of the live ones and lets go of what it holds.
 func (x *exchange) leave() {
 	x.attempt.end(abandoned, "") // unless it has been judged
+	x.reservation.Void()         // unless it has been settled
 	x.p.live.remove(x)
 	if c := x.call.Load(); c != nil {
 		c.Close()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/choice"
 	"llmhub/proxy/upstream"
@@ -90,7 +91,7 @@ func (l *Limits) setDefaults() {
 	orElse(&l.Watch, d.Watch)
 }
 
-// Options are what a Proxy is made of; all but Limits and Logger are required.
+// Options are what a Proxy is made of; all but Engine, Limits and Logger are required.
 type Options struct {
 	Gate      Gate
 	Recorder  *metering.Recorder
@@ -99,6 +100,8 @@ type Options struct {
 	Metrics   *Metrics
 	// IDKey seals the IDs of stored responses.
 	IDKey []byte
+	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
+	Engine *limit.Engine
 	// Location is the billing time zone.
 	Location *time.Location
 	Limits   Limits

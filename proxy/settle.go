@@ -38,6 +38,7 @@ func (x *exchange) settleFinished() error {
 	}
 	s.Tokens, s.Quantities = tokens, x.quantities()
 	x.ended = true
+	x.charge(&s)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
 	defer cancel()
@@ -56,6 +57,7 @@ func (x *exchange) settleDrained() {
 		s.Provenance = store.FromEstimate
 	}
 	s.Tokens, s.Quantities = tokens, x.quantities()
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }
@@ -72,6 +74,7 @@ func (x *exchange) settlePartial() {
 		s.Provenance = store.FromUpstream
 	}
 	s.Quantities = x.quantities()
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }

@@ -197,6 +197,9 @@ func (m *Meter) Units() Units { return m.units }
 // Deltas returns the number of events that carried some of the answer. Most servers send a token in each.
 func (m *Meter) Deltas() int64 { return m.deltas }
 
+// TextBytes returns how many bytes of text of the answer have come, kept or not: no fewer than its tokens.
+func (m *Meter) TextBytes() int64 { return int64(m.kept) + m.unkept }
+
 // Unkept returns how many bytes of text were not kept, because there was too much of it.
 func (m *Meter) Unkept() int64 { return m.unkept }
 
