@@ -194,7 +194,9 @@ func (o *answerOracle) messages(c map[string]any, whole bool) {
 	o.messagesReport(c["usage"])
 	switch c["type"] {
 	case "message_start":
+		output := o.usage.Output
 		o.messageHead(c["message"], c["usage"])
+		o.usage.Output = output // what has been made so far is no report
 	case "message_delta":
 		o.messageHead(c["delta"], c["usage"])
 	case "content_block_start":
