@@ -32,19 +32,13 @@ type growth struct {
 
 // reserve has the limits take the request in, or refuse it. It costs next to nothing where there are none.
 func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
-	if x.p.Engine == nil {
-		return nil
-	}
-	var buf [subscription.MaxScopes]limit.Scope
-	scopes := x.grant.AppendScopes(buf[:0], x.model.Name)
-	if len(scopes) == 0 {
+	if !x.limited() {
 		return nil
 	}
 	body := ctx.Request.Body()
 	a := limit.Ask{
-		Model: x.model.Name, Scopes: slices.Clone(scopes), InputTokens: int64(len(body)), Quantities: x.askedQuantities(),
-		Exact:     func() int64 { return x.countInput(body) },
-		Generates: x.endpoint.generates, Growing: x.request.Stream, Choices: min(x.request.N, maxCappedChoices),
+		InputTokens: int64(len(body)), Quantities: x.askedQuantities(), Growing: x.request.Stream,
+		Exact: func() int64 { return x.countInput(body) }, Choices: min(x.request.N, maxCappedChoices),
 	}
 	if x.endpoint.multipart {
 		a.InputTokens, a.Exact = (a.InputTokens+bytesOfMedia-1)/bytesOfMedia, nil
@@ -52,7 +46,26 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 	if x.request.MaxTokens > 0 {
 		a.OutputTokens = x.request.MaxTokens * a.Choices
 	}
-	r, refusal := x.p.Engine.Admit(x.arrived, &a)
+	return x.take(&a)
+}
+
+// limited says whether the request falls into any scope with rules.
+func (x *exchange) limited() bool {
+	var buf [subscription.MaxScopes]limit.Scope
+	return x.p.Engine != nil && len(x.grant.AppendScopes(buf[:0], x.model.Name)) > 0
+}
+
+// take asks the limits of the exchange's scopes. One without a request of its own, as a response of a realtime session, grows
+// from nothing.
+func (x *exchange) take(a *limit.Ask) *openai.Error {
+	if !x.limited() {
+		return nil
+	}
+	a.Model, a.Scopes, a.Generates = x.model.Name, x.grant.AppendScopes(nil, x.model.Name), x.endpoint.generates
+	if x.request.N == 0 {
+		x.request.N, x.request.Stream, a.Choices, a.Growing = 1, true, 1, true
+	}
+	r, refusal := x.p.Engine.Admit(x.arrived, a)
 	if refusal != nil {
 		x.p.Metrics.limitRefused.WithLabelValues(refusal.Rule).Inc()
 		return x.limitError(refusal)

@@ -241,6 +241,7 @@ type Proxy struct {
 	Options
 	routes   atomic.Pointer[Routes]
 	live     liveList
+	sessions sessionList
 	draining atomic.Bool
 	watcher  watcher
 }
@@ -293,6 +294,7 @@ func (p *Proxy) Register(router fiber.Router) {
 		g.Get("/models", p.listModels)
 		g.Get("/models/*", p.getModel)
 		g.Get("/usage", p.usage)
+		g.Get(realtimeEndpoint.path, p.realtime)
 		g.Get(responsesPath+"/:id", p.stored(""))
 		g.Delete(responsesPath+"/:id", p.stored(""))
 		g.Post(responsesPath+"/:id/cancel", p.stored("/cancel"))
@@ -305,14 +307,16 @@ func (p *Proxy) Register(router fiber.Router) {
 func (p *Proxy) Drain(ctx context.Context) {
 	p.draining.Store(true)
 	p.live.each((*exchange).wakeUp)
-	if p.live.wait(ctx) {
+	p.sessions.each((*session).retire)
+	if p.live.wait(ctx) && p.sessions.wait(ctx) {
 		return
 	}
 	p.live.each(func(x *exchange) { x.cutWith(errShutdown) })
+	p.sessions.each(func(s *session) { s.cutWith(errShutdown) })
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if !p.live.wait(last) {
-		p.Logger.Error("requests still under way at shutdown", "count", p.live.count())
+	if !p.live.wait(last) || !p.sessions.wait(last) {
+		p.Logger.Error("requests still under way at shutdown", "count", p.live.count(), "sessions", p.sessions.count())
 	}
 }
 
@@ -326,6 +330,7 @@ func (p *Proxy) Revoke(keyID string, why error) {
 			x.cutWith(authError(why))
 		}
 	})
+	p.revokeSessions(keyID, why)
 }
 
 // Close stops watching clients.
