@@ -109,18 +109,60 @@ const (
 	Drain OnDisconnect = "drain"
 )
 
-// KindOpenAI is a model server that speaks the OpenAI API.
-const KindOpenAI = "openai"
+// The kinds of model server.
+const (
+	// KindOpenAI speaks the OpenAI API.
+	KindOpenAI = "openai"
+	// KindAzure is a resource of Azure OpenAI.
+	KindAzure = "azure"
+	// KindAnthropic speaks Anthropic's Messages API.
+	KindAnthropic = "anthropic"
+)
+
+// Auth says how an API key is sent.
+type Auth string
+
+// The choices of Auth.
+const (
+	// AuthKey is the kind's own header: api-key for azure, x-api-key for anthropic.
+	AuthKey Auth = "key"
+	// AuthBearer is Authorization: Bearer, which is that of openai.
+	AuthBearer Auth = "bearer"
+)
+
+// Thinking says how a model of Anthropic's is asked to reason.
+type Thinking string
+
+// The choices of Thinking.
+const (
+	// ThinkingBudget gives it tokens to think with: models up to Claude 4.5.
+	ThinkingBudget Thinking = "budget"
+	// ThinkingAdaptive tells it how much effort to make: later models.
+	ThinkingAdaptive Thinking = "adaptive"
+)
+
+// Header is one line that is sent along with requests to a model server.
+type Header struct {
+	Name  string
+	Value secret.Text
+}
 
 // Upstream is a model server.
 type Upstream struct {
 	// Name is unique, of lower-case letters, digits, dots, hyphens and underscores.
 	Name string
 	Kind string
-	// BaseURL is http or https, without user, query and fragment, and without a slash at the end.
+	// BaseURL is http or https, without user, query and fragment, and without a slash at the end. For azure it is the
+	// resource, without the path of an API.
 	BaseURL *url.URL
 	// APIKey is sent to the model server; not set means that none is sent.
-	APIKey       secret.Text
+	APIKey secret.Text
+	// Auth says how APIKey is sent.
+	Auth Auth
+	// APIVersion is for azure that of the classic API, empty for the v1 API; for anthropic what callers get who name none.
+	APIVersion string
+	// Headers are sent along with each request, in the order of their names.
+	Headers      []Header
 	OnDisconnect OnDisconnect
 	// StreamUsage asks the model server for usage at the end of streams whose client did not ask.
 	StreamUsage      bool
@@ -148,8 +190,13 @@ type Model struct {
 	OwnedBy string
 	// Created is shown in the list of models; zero when the file does not say.
 	Created time.Time
-	// Deployments are tried in this order.
+	// Deployments are where it is served: the order is that of lists, weights and tiers say which are tried first.
 	Deployments []Deployment
+	// Balance says how the deployments of a tier share the requests.
+	Balance Balance
+	Retries Retries
+	// Fallbacks are the Names of the models whose deployments are tried when none of these could serve a request.
+	Fallbacks []string
 	// Prices are in ascending order of From.
 	Prices []metering.Price
 	// About describes the model to those who choose one; nil when the file says nothing.
@@ -160,9 +207,59 @@ type Model struct {
 type Deployment struct {
 	// Upstream is the Name of one of the Upstreams.
 	Upstream string
-	// Model is the name the model server knows the model by.
+	// Model is the name the model server knows the model by; for azure that of the deployment there.
 	Model string
+	// Thinking is for upstreams of kind anthropic.
+	Thinking Thinking
+	// Weight is its share of the requests of its tier; 0 means only those that the others of the tier cannot take.
+	Weight int
+	// Priority is its tier; the lowest is tried first.
+	Priority int
+	Bounds
 }
+
+// Bounds are what holds for a deployment whatever models it serves.
+type Bounds struct {
+	// MaxConcurrency bounds the requests in flight; 0 means no limit.
+	MaxConcurrency int
+	// Queue is how many requests may wait for others to end, each for QueueTimeout at most.
+	Queue        int
+	QueueTimeout time.Duration
+	// Drain has it take no new requests.
+	Drain   bool
+	Breaker Breaker
+}
+
+// Breaker says when a deployment that fails is left alone.
+type Breaker struct {
+	// Failures in a row, none longer than Window after the one before, are enough; 0 means never.
+	Failures int
+	// Window is also the time in which half of at least 20 requests must fail.
+	Window time.Duration
+	// Open is how long it is left alone, until one request is let through that decides.
+	Open time.Duration
+}
+
+// Retries say how often a request is tried while nothing of an answer has been sent on.
+type Retries struct {
+	// Attempts bounds them; each deployment is tried once in any case.
+	Attempts int
+	// Backoff is the first wait before a deployment is asked again; later ones are longer, up to 5 s.
+	Backoff time.Duration
+	// MaxElapsed is how long after the first attempt a wait may end.
+	MaxElapsed time.Duration
+	// Timeouts has requests tried again whose model server did not begin to answer in time.
+	Timeouts bool
+}
+
+// Balance says how deployments share requests.
+type Balance string
+
+// The balances.
+const (
+	LeastBusy Balance = "least_busy"
+	Weighted  Balance = "weighted"
+)
 
 const defaultIdleTimeout = 5 * time.Minute
 
@@ -196,12 +293,29 @@ func Default() Config {
 func DefaultUpstream() Upstream {
 	return Upstream{
 		Kind:             KindOpenAI,
+		Auth:             AuthBearer,
 		OnDisconnect:     Cancel,
 		StreamUsage:      true,
 		ConnectTimeout:   10 * time.Second,
 		FirstByteTimeout: 5 * time.Minute,
 		IdleTimeout:      defaultIdleTimeout,
 	}
+}
+
+// DefaultModel returns the settings of a model that hold where the file says nothing.
+func DefaultModel() Model {
+	return Model{
+		OwnedBy: "llmhub", Balance: LeastBusy,
+		Retries: Retries{Attempts: 3, Backoff: 250 * time.Millisecond, MaxElapsed: 30 * time.Second},
+	}
+}
+
+// DefaultDeployment returns the settings of a deployment that hold where the file says nothing.
+func DefaultDeployment() Deployment {
+	return Deployment{Weight: 1, Thinking: ThinkingBudget, Bounds: Bounds{
+		QueueTimeout: 10 * time.Second,
+		Breaker:      Breaker{Failures: 5, Window: 30 * time.Second, Open: 10 * time.Second},
+	}}
 }
 
 // defaultZone is Europe/Berlin, or UTC in a program that carries no time zones on a system without them.

@@ -18,6 +18,7 @@ func TestOneFault(t *testing.T) {
 		return `  - {name: local, base_url: "http://127.0.0.1:9100/v1/", ` + more + "}"
 	}
 	url := func(u string) string { return `  - {name: local, base_url: "` + u + `"}` }
+	deployed := func(p string) string { return "    deployments: [{upstream: local, " + p + "}]" }
 	price := func(p string) string { return deployments + "\n    prices: [" + p + "]" }
 	const good = `{from: 2026-01-01, input_per_million: "1", output_per_million: "2"}`
 	cases := []struct{ name, old, new, want string }{
@@ -57,7 +58,20 @@ func TestOneFault(t *testing.T) {
 		{"url query", upstream, url("http://h/v1?key=hunter2"), `F:4: upstreams[0].base_url: must not contain a query or fragment`},
 		{"url host", upstream, url("http:///v1"), `F:4: upstreams[0].base_url: names no host`},
 		{"url", upstream, url("http://h:port/v1"), `F:4: upstreams[0].base_url: is not a URL such as https://models.example.com/v1`},
-		{"kind", upstream, up("kind: azure"), `F:4: upstreams[0].kind: "azure" is not one of openai`},
+		{"kind", upstream, up("kind: bedrock"), `F:4: upstreams[0].kind: "bedrock" is not one of openai, azure, anthropic`},
+		{"version of openai", upstream, up("api_version: v2"), `F:4: upstreams[0].api_version: is for the kinds azure and anthropic`},
+		{"version", upstream, up("kind: azure, api_version: 'a b'"), `F:4: upstreams[0].api_version: "a b" is not a version such as 2024-10-21`},
+		{"auth of openai", upstream, up("auth: key"), `F:4: upstreams[0].auth: is for the kinds azure and anthropic; openai takes keys as bearer only`},
+		{"azure path", upstream, `  - {name: local, kind: azure, base_url: "https://h/openai/v1"}`, `F:4: upstreams[0].base_url: must be the address of the resource, without /openai and what follows`},
+		{"header list", upstream, up("headers: [a]"), `F:4: upstreams[0].headers: must be a mapping of header names to values`},
+		{"header name", upstream, up("headers: {'a b': c}"), `F:4: upstreams[0].headers: "a b" is not the name of a header`},
+		{"own header", upstream, up("headers: {AUTHORIZATION: Bearer hunter2}"), `F:4: upstreams[0].headers.AUTHORIZATION: is a header that llmhub sets itself, or passes on from callers`},
+		{"hop-by-hop header", upstream, up("headers: {Transfer-Encoding: chunked}"), `F:4: upstreams[0].headers.Transfer-Encoding: is a header that llmhub sets itself, or passes on from callers`},
+		{"repeated header", upstream, up("headers: {X-A: b, x-a: c}"), `F:4: upstreams[0].headers.x-a: is given twice`},
+		{"header value", upstream, up("headers: {X-A: grün}"), `F:4: upstreams[0].headers.X-A: "grün" is not a value of visible ASCII characters and spaces between them`},
+		{"header of two lines", upstream, up(`headers: {X-A: "b\r\nHost: c"}`), `F:4: upstreams[0].headers.X-A: must not contain control characters`},
+		{"secret header", upstream, up("headers: {X-A: {env: NO_SUCH}}"), `F:4: upstreams[0].headers.X-A.env: environment variable NO_SUCH is not set`},
+		{"thinking", deployments, "    deployments: [{upstream: local, thinking: hard}]", `F:7: models[0].deployments[0].thinking: "hard" is not one of budget, adaptive`},
 		{"upstream name", upstream, `  - {name: Local, base_url: "http://h/v1"}`, `F:4: upstreams[0].name: "Local" is not a name of lower-case letters, digits, dots, hyphens and underscores`},
 		{"repeated upstream", upstream, upstream + "\n" + upstream, `F:5: upstreams[1].name: "local" is already the name of the upstream in line 4`},
 		{"on_disconnect", upstream, up("on_disconnect: hang"), `F:4: upstreams[0].on_disconnect: "hang" is not one of cancel, drain`},
@@ -65,6 +79,18 @@ func TestOneFault(t *testing.T) {
 
 		{"dangling upstream", deployments, "    deployments: [{upstream: remote}]", `F:7: models[0].deployments[0].upstream: there is no upstream named "remote"`},
 		{"repeated deployment", deployments, "    deployments: [{upstream: local}, {upstream: local, model: gpt-4o-mini}]", `F:6: models[0].deployments[1]: is the same as an earlier deployment of this model`},
+		{"weight", deployments, deployed("weight: -1"), `F:7: models[0].deployments[0].weight: "-1" is not a whole number from 0 to 1000000`},
+		{"queue without slots", deployments, deployed("queue: 5"), `F:7: models[0].deployments[0].queue: needs max_concurrency: without it nothing waits`},
+		{"queue timeout", deployments, deployed("max_concurrency: 1, queue_timeout: 2h"), `F:7: models[0].deployments[0].queue_timeout: 2h is out of range: from 1ms to 1h0m0s`},
+		{"breaker", deployments, deployed("breaker: {open: 1ms}"), `F:7: models[0].deployments[0].breaker.open: 1ms is out of range: from 100ms to 1h0m0s`},
+		{"other bounds", deployments, deployments + "\n  - name: b\n" + deployed("model: gpt-4o-mini, drain: true"), `F:8: models[1].deployments[0]: has another max_concurrency, queue, queue_timeout, drain or breaker than the same deployment of the model in line 6`},
+		{"balance", deployments, deployments + "\n    balance: round", `F:8: models[0].balance: "round" is not one of least_busy, weighted`},
+		{"no attempts", deployments, deployments + "\n    retries: {attempts: 0}", `F:8: models[0].retries.attempts: "0" is not a whole number from 1 to 100`},
+		{"backoff", deployments, deployments + "\n    retries: {backoff: 6s}", `F:8: models[0].retries.backoff: 6s is out of range: from 1ms to 5s`},
+		{"unknown fall-back", deployments, deployments + "\n    fallbacks: [b]", `F:6: models[0].fallbacks: there is no model named "b"`},
+		{"repeated fall-back", deployments, deployments + "\n    fallbacks: [b, b]\n  - name: b\n" + deployed(""), `F:8: models[0].fallbacks[1]: "b" is already among them`},
+		{"fall-back to itself", deployments, deployments + "\n    fallbacks: [gpt-4o-mini]", `F:6: models[0].fallbacks: "gpt-4o-mini" leads back to this model`},
+		{"fall-backs in a circle", deployments, deployments + "\n    fallbacks: [b]\n  - name: b\n" + deployed("") + "\n    fallbacks: [gpt-4o-mini]", `F:9: models[1].fallbacks: "gpt-4o-mini" leads back to this model`},
 		{"repeated model", deployments, deployments + "\n  - name: gpt-4o-mini\n" + deployments, `F:8: models[1].name: "gpt-4o-mini" is already the name of the model in line 6`},
 		{"model name", "  - name: gpt-4o-mini", "  - name: a,b", `F:6: models[0].name: "a,b" is not a model name: visible ASCII characters but no comma`},
 		{"long model name", "  - name: gpt-4o-mini", "  - name: " + strings.Repeat("m", 129), `F:6: models[0].name: is longer than 128 bytes`},
@@ -73,6 +99,18 @@ func TestOneFault(t *testing.T) {
 		{"negative price", deployments, price(`{from: 2026-01-01, input_per_million: "-1", output_per_million: "2"}`), `F:8: models[0].prices[0].input_per_million: "-1" is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`},
 		{"price with exponent", deployments, price(`{from: 2026-01-01, input_per_million: "1e3", output_per_million: "2"}`), `F:8: models[0].prices[0].input_per_million: "1e3" is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`},
 		{"missing price", deployments, price(`{from: 2026-01-01, input_per_million: "1"}`), `F:8: models[0].prices[0].output_per_million: is required`},
+		{"missing price beside no sizes", deployments, price(`{from: 2026-01-01, images: {}, output_per_million: "1"}`), `F:8: models[0].prices[0].input_per_million: is required`},
+		{"bare price of a unit", deployments, price(`{from: 2026-01-01, audio_second: 0.01}`), `F:8: models[0].prices[0].audio_second: must be in quotes, so that it stays exact: "0.01"`},
+		{"negative price of a unit", deployments, price(`{from: 2026-01-01, image: "-1"}`), `F:8: models[0].prices[0].image: "-1" is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`},
+		{"price of an unknown size", deployments, price(`{from: 2026-01-01, images: {1024x1025: "1"}, image: "1"}`), `F:8: models[0].prices[0].images: unknown key "1024x1025"; did you mean "1024x1024"?`},
+		{"a price for all sizes", deployments, price(`{from: 2026-01-01, images: "1", image: "1"}`), `F:8: models[0].prices[0].images: must be a mapping (key: value), not text`},
+		{"a size twice", deployments, price(`{from: 2026-01-01, images: {512x512: "1", 512x512: "2"}}`), `F:8: models[0].prices[0].images.512x512: is given twice, first in line 8`},
+		{"no price of a size", deployments, price(`{from: 2026-01-01, images: {512x512: ""}}`), `F:8: models[0].prices[0].images.512x512: "" is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`},
+		{"price of a misspelt unit", deployments, price(`{from: 2026-01-01, image: "1", search_per_thousand: "1"}`), `F:8: models[0].prices[0]: unknown key "search_per_thousand"; did you mean "searches_per_thousand"?`},
+		{"characters as a number", deployments, price(`{from: 2026-01-01, characters_per_million: 15}`), `F:8: models[0].prices[0].characters_per_million: must be in quotes, so that it stays exact: "15"`},
+		{"searches with exponent", deployments, price(`{from: 2026-01-01, searches_per_thousand: "2e3"}`), `F:8: models[0].prices[0].searches_per_thousand: "2e3" is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`},
+		{"cached without input", deployments, price(`{from: 2026-01-01, image: "1", cached_input_per_million: "1"}`), `F:8: models[0].prices[0].cached_input_per_million: is a part of the input, whose price is missing: give input_per_million, too`},
+		{"order of unit prices", deployments, price(`{from: 2026-01-01, image: "1"}, {from: 2025-01-01, image: "1"}`), `F:8: models[0].prices[1].from: must be later than the date of the price before it, 2026-01-01`},
 		{"price day", deployments, price(`{from: 2026-02-30, input_per_million: "1", output_per_million: "2"}`), `F:8: models[0].prices[0].from: "2026-02-30" is not a date such as 2026-01-31`},
 		{"price time", deployments, price(`{from: 2026-02-01T10:00:00Z, input_per_million: "1", output_per_million: "2"}`), `F:8: models[0].prices[0].from: "2026-02-01T10:00:00Z" is not a date such as 2026-01-31`},
 		{"price order", deployments, price(good + ", " + good), `F:8: models[0].prices[1].from: must be later than the date of the price before it, 2026-01-01`},
@@ -122,7 +160,7 @@ models:
 		`F:2: billing.currency: "€" is not a currency code such as EUR`,
 		`F:3: admin.token: a secret is not written into this file; it must be a reference: {env: NAME} or {file: PATH}`,
 		`F:6: upstreams[1].base_url: must begin with http:// or https://`,
-		`F:6: upstreams[1]: unknown key "retries"; known are name, kind, base_url, api_key, on_disconnect, stream_usage, connect_timeout, first_byte_timeout, idle_timeout, max_connections, ca_file`,
+		`F:6: upstreams[1]: unknown key "retries"; known are name, kind, base_url, api_key, auth, api_version, headers, on_disconnect, stream_usage, connect_timeout, first_byte_timeout, idle_timeout, max_connections, ca_file`,
 		`F:6: upstreams[1].name: "local" is already the name of the upstream in line 5`,
 		`F:9: models[0].deployments[0].upstream: there is no upstream named "far"`,
 		`F:10: models[0].prices[0].from: "soon" is not a date such as 2026-01-31`,
@@ -188,6 +226,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(minimal)
 	f.Add("a: &a [*a]")
 	f.Add("admin: {token: {? [a] : b}}")
+	f.Add(minimal + "    fallbacks: [a]\n  - {name: a, fallbacks: [b], deployments: [{upstream: local, queue: 1}]}\n  - {name: b, fallbacks: [a], deployments: []}")
 	f.Add("models: [{prices: [{from: !!binary x}]}]")
 	f.Add(minimal + "    about: {kind: image, end_of_life: 2027-01-31, licence_url: 'https://h', description: {en: E, de: D}}\n")
 	f.Add(minimal + "portal: {public_url: 'https://[::1]:443', admin_listen: ':0', trusted_proxies: ['::/1', 10.0.0.1], links: {contact: 'mailto:a@b'}}")

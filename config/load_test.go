@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
 	"llmhub/config"
+	"llmhub/store"
 )
 
 const adminToken = "a-token-of-some-length"
@@ -101,6 +103,10 @@ func TestExampleIsValidAndStatesDefaults(t *testing.T) {
 	if got := prices[1].CachedInputPerMillion.String(); got != "0.12" {
 		t.Errorf("absent price of cached input is %s, want the price of input", got)
 	}
+	image := c.PriceList()["gpt-image-1"][0]
+	if image.Unit(store.UnitImage1024).String() != "0.04" || image.Unit(store.UnitImage256).String() != "0.06" || image.Unit(store.UnitSearch).IsSet() {
+		t.Errorf("prices of images: %+v", image)
+	}
 	if got := c.Models[0].Created.Format(time.DateOnly); got != "2024-07-18" {
 		t.Errorf("created %s", got)
 	}
@@ -124,6 +130,34 @@ log: {level: debug}
 	}
 	if c.Upstreams[0].IdleTimeout != 90*time.Second {
 		t.Errorf("an upstream read before stream has idle time-out %s", c.Upstreams[0].IdleTimeout)
+	}
+}
+
+func TestDeploymentSettings(t *testing.T) {
+	c, err := config.LoadEnv(write(t, minimal+`    balance: weighted
+    retries: {attempts: 7, timeouts: true}
+    fallbacks: [spare]
+  - name: spare
+    deployments:
+      - {upstream: local, weight: 0, priority: 3, max_concurrency: 4, queue: 5, drain: true, breaker: {failures: 0}}
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, spare := c.Models[0], c.Models[1]
+	if first.Balance != config.Weighted || !slices.Equal(first.Fallbacks, []string{"spare"}) ||
+		first.Retries != (config.Retries{Attempts: 7, Backoff: 250 * time.Millisecond, MaxElapsed: 30 * time.Second, Timeouts: true}) {
+		t.Errorf("%+v", first)
+	}
+	want := config.DefaultDeployment()
+	want.Upstream, want.Model = "local", "gpt-4o-mini"
+	if first.Deployments[0] != want {
+		t.Errorf("by default %+v, want %+v", first.Deployments[0], want)
+	}
+	want.Model, want.Weight, want.Priority, want.Drain, want.Breaker.Failures = "spare", 0, 3, true, 0
+	want.MaxConcurrency, want.Queue = 4, 5
+	if spare.Deployments[0] != want || spare.Balance != config.LeastBusy {
+		t.Errorf("got %+v, want %+v", spare.Deployments[0], want)
 	}
 }
 

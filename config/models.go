@@ -1,30 +1,21 @@
 package config
 
 import (
-	"fmt"
 	"regexp"
-	"time"
-
-	"llmhub/metering"
-	"llmhub/store"
-	"llmhub/yamldoc"
 )
 
 // Bounds on counts and on names. An upstream's and a model's name and a stroke between them fit into the 255 bytes that
 // the ledger has for a deployment.
 const (
-	maxUpstreams   = 1000
-	maxModels      = 10000
-	maxDeployments = 100
-	maxPrices      = 1000
-	maxNameBytes   = 63
-	maxModelBytes  = 128
+	maxUpstreams  = 1000
+	maxModels     = 10000
+	maxNameBytes  = 63
+	maxModelBytes = 128
 )
 
 var (
 	upstreamForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
 	modelForm    = regexp.MustCompile(`^[!-+\--~]+$`)
-	priceForm    = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?$`)
 )
 
 const (
@@ -53,131 +44,4 @@ func (d *decoder) upstreams(c *Config, list node) names {
 		return nil // no look-ups where the list itself is at fault
 	}
 	return named
-}
-
-func (d *decoder) upstream(u *Upstream, n node) {
-	d.Mapping(n,
-		required("name", d.Text(&u.Name, maxNameBytes, upstreamForm, upstreamRule)),
-		optional("kind", yamldoc.Choice(d.Decoder, &u.Kind, KindOpenAI)),
-		required("base_url", d.baseURL(&u.BaseURL)),
-		optional("api_key", d.secret(&u.APIKey, 1)),
-		optional("on_disconnect", yamldoc.Choice(d.Decoder, &u.OnDisconnect, Cancel, Drain)),
-		optional("stream_usage", d.Flag(&u.StreamUsage)),
-		optional("connect_timeout", d.duration(&u.ConnectTimeout, 10*time.Millisecond, time.Hour)),
-		optional("first_byte_timeout", d.duration(&u.FirstByteTimeout, 10*time.Millisecond, maxDuration)),
-		optional("idle_timeout", d.duration(&u.IdleTimeout, 10*time.Millisecond, maxDuration)),
-		optional("max_connections", yamldoc.Count(d.Decoder, &u.MaxConnections, 0, 1_000_000)),
-		optional("ca_file", d.certificates(&u.RootCAs)),
-	)
-}
-
-func (d *decoder) models(c *Config, list node, upstreams names) {
-	named := names{}
-	d.Sequence(list, maxModels, func(_ int, n node) {
-		m := Model{OwnedBy: "llmhub"}
-		d.model(&m, n, upstreams)
-		if first, again := named[m.Name]; again {
-			d.Fault(n.Named("name"), "%q is already the name of the model in line %d", m.Name, first)
-		}
-		if m.Name != "" {
-			named[m.Name] = n.Line
-		}
-		c.Models = append(c.Models, m)
-	})
-}
-
-func (d *decoder) model(m *Model, n node, upstreams names) {
-	var created *store.Day
-	d.Mapping(n,
-		required("name", d.Text(&m.Name, maxModelBytes, modelForm, modelRule)),
-		optional("owned_by", d.Text(&m.OwnedBy, 128, nil, "")),
-		optional("created", func(n node) {
-			created = new(store.Day)
-			d.day(created)(n)
-		}),
-		required("deployments", func(n node) { d.deployments(&m.Deployments, n, upstreams) }),
-		optional("prices", d.prices(&m.Prices)),
-		optional("about", func(n node) {
-			m.About = DefaultAbout()
-			d.about(m.About, n)
-		}),
-	)
-	if created != nil {
-		m.Created = created.Date()
-	}
-	seen := map[Deployment]bool{}
-	for i := range m.Deployments {
-		p := &m.Deployments[i]
-		if p.Model == "" {
-			p.Model = m.Name
-		}
-		if seen[*p] && p.Upstream != "" {
-			d.FaultAt(n.Line, fmt.Sprintf("%s.deployments[%d]", n.Path, i), "is the same as an earlier deployment of this model")
-		}
-		seen[*p] = true
-	}
-}
-
-func (d *decoder) deployments(into *[]Deployment, list node, upstreams names) {
-	d.Sequence(list, maxDeployments, func(_ int, n node) {
-		var p Deployment
-		d.Mapping(n,
-			required("upstream", func(n node) {
-				d.Text(&p.Upstream, maxNameBytes, nil, "")(n)
-				if _, known := upstreams[p.Upstream]; p.Upstream != "" && upstreams != nil && !known {
-					d.Fault(n, "there is no upstream named %s", yamldoc.Quote(p.Upstream))
-				}
-			}),
-			optional("model", d.Text(&p.Model, maxModelBytes, nil, "")),
-		)
-		*into = append(*into, p)
-	})
-}
-
-func (d *decoder) prices(into *[]metering.Price) reader {
-	return func(list node) {
-		d.Sequence(list, maxPrices, func(i int, n node) {
-			var p metering.Price
-			cached, dated := false, false
-			ok := d.Mapping(n,
-				required("from", func(n node) {
-					d.day(&p.From)(n)
-					dated = true
-				}),
-				required("input_per_million", d.price(&p.InputPerMillion)),
-				optional("cached_input_per_million", func(n node) {
-					d.price(&p.CachedInputPerMillion)(n)
-					cached = true
-				}),
-				required("output_per_million", d.price(&p.OutputPerMillion)),
-			)
-			if !cached {
-				p.CachedInputPerMillion = p.InputPerMillion
-			}
-			if prices := *into; ok && dated && len(prices) > 0 && p.From <= prices[len(prices)-1].From {
-				d.Fault(n.Named("from"), "must be later than the date of the price before it, %s", prices[len(prices)-1].From)
-			}
-			*into = append(*into, p)
-		})
-	}
-}
-
-// price reads a decimal in quotes. A bare number is refused: to other YAML tools it is a binary fraction.
-func (d *decoder) price(into *metering.Amount) reader {
-	return func(n node) {
-		if n.ShortTag() == "!!float" || n.ShortTag() == "!!int" {
-			d.Fault(n, "must be in quotes, so that it stays exact: %q", n.Value)
-			return
-		}
-		text, ok := d.Scalar(n, `a decimal in quotes such as "0.15"`, "!!str")
-		if !ok {
-			return
-		}
-		amount, err := metering.ParseAmount(text)
-		if err != nil || !priceForm.MatchString(text) {
-			d.Fault(n, `%s is not a price such as "0.15": digits, at most 9 before and 9 behind the point, not negative`, yamldoc.Quote(text))
-			return
-		}
-		*into = amount
-	}
 }

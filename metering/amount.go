@@ -1,26 +1,26 @@
 package metering
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 )
 
 const (
 	// amountDigits is the precision of an Amount: prices have at most priceDigits decimals, and a token costs a
-	// millionth of a price, so that every charge is exact.
+	// millionth of a price, as does what least of all other units is charged by, so that every charge is exact.
 	amountDigits = 18
 	priceDigits  = 12
 	// maxAmountChars bounds the text of an amount.
 	maxAmountChars = 40
 )
 
-var (
-	oneUnit    = new(big.Int).Exp(big.NewInt(10), big.NewInt(amountDigits), nil)
-	perMillion = big.NewInt(1_000_000)
-)
+var oneUnit = new(big.Int).Exp(big.NewInt(10), big.NewInt(amountDigits), nil)
 
-// Amount is an exact, non-negative amount of money, in the currency kept beside it. The zero Amount is nothing.
+// Amount is an exact, non-negative amount of money, in the currency kept beside it. The zero Amount is nothing; as a price
+// it stands for none, other than a parsed "0".
 type Amount struct {
 	units *big.Int // of 10^-18; never changed; nil is 0
 }
@@ -62,9 +62,31 @@ func (a Amount) Cmp(b Amount) int { return a.int().Cmp(b.int()) }
 // IsZero says whether it is nothing.
 func (a Amount) IsZero() bool { return a.int().Sign() == 0 }
 
-// forTokens returns what that many tokens cost at the price a for a million. Prices have at most twelve decimals, so
+// IsSet says whether it is a price: anything but the zero Amount.
+func (a Amount) IsSet() bool { return a.units != nil }
+
+// Uint128 returns the amount in units of 10^-18 as a number of 128 bits, the largest there is for an amount beyond it.
+func (a Amount) Uint128() (hi, lo uint64) {
+	n := a.int()
+	if n.BitLen() > 128 {
+		return math.MaxUint64, math.MaxUint64
+	}
+	var b [16]byte
+	n.FillBytes(b[:])
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+// AmountOfUint128 is the reverse of Amount.Uint128.
+func AmountOfUint128(hi, lo uint64) Amount {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	return Amount{new(big.Int).SetBytes(b[:])}
+}
+
+// of returns what n cost at the price a for so many of them, at most a million. Prices have at most twelve decimals, so
 // that the division leaves no rest.
-func (a Amount) forTokens(n int64) Amount {
+func (a Amount) of(n, many int64) Amount {
 	units := new(big.Int).Mul(a.int(), big.NewInt(n))
-	return Amount{units.Quo(units, perMillion)}
+	return Amount{units.Quo(units, big.NewInt(many))}
 }

@@ -143,7 +143,7 @@ func (r *Recorder) commitHalves(b *batch, events []store.Event, seq *uint64, cau
 	if len(events) == 1 {
 		e := &events[0]
 		r.opts.Logger.Error("usage given up: the ledger can never take it", "err", cause, "request", e.ID.String(),
-			"key", e.Key, "model", e.Model, "deployment", e.Deployment, "at", e.At, "tokens", e.Tokens)
+			"key", e.Key, "model", e.Model, "deployment", e.Deployment, "at", e.At, "tokens", e.Tokens, "quantities", e.Quantities)
 		unfit = notRecorded(cause)
 		r.abandon(1, unfit)
 		return unfit, nil

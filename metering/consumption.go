@@ -38,8 +38,9 @@ type ConsumptionQuery struct {
 
 // Figures are sums and what they cost.
 type Figures struct {
-	Requests int64
-	Tokens   store.Tokens
+	Requests   int64
+	Tokens     store.Tokens
+	Quantities store.Quantities
 	// Amount is the charge of what has a price.
 	Amount Amount
 	// Priced says that all of it has a price.
@@ -49,11 +50,17 @@ type Figures struct {
 // EstimatedPermille returns how much of the tokens was not reported by a model server, in permille.
 func (f Figures) EstimatedPermille() int { return permille(f.Tokens.Estimated, f.Tokens.Total()) }
 
-func (f *Figures) add(requests int64, t store.Tokens, amount Amount, priced bool) {
-	f.Requests += requests
-	f.Tokens.Add(t)
+func (f *Figures) add(s store.Sum, amount Amount, priced bool) {
+	f.Requests += s.Requests
+	f.Tokens.Add(s.Tokens)
+	f.Quantities = f.Quantities.PlusAll(s.Quantities)
 	f.Amount = f.Amount.Add(amount)
 	f.Priced = f.Priced && priced
+}
+
+// compare orders by tokens, then by amounts, most first.
+func (f Figures) compare(g Figures) int {
+	return cmp.Or(cmp.Compare(g.Tokens.Total(), f.Tokens.Total()), g.Amount.Cmp(f.Amount))
 }
 
 // Share is the part of one key or model.
@@ -86,11 +93,11 @@ type Consumption struct {
 	Monthly bool
 	// Series come in order of their tokens, most first, and that of all others at the end, if there are any.
 	Series []Series
-	// Keys and Models have what was used, in order of tokens, most first.
+	// Keys and Models have what was used, in order of tokens, then of amounts, most first.
 	Keys, Models []Share
 }
 
-// Consume returns the consumption of keys. It calls l from two goroutines. Each day's tokens are charged at that day's prices, and amounts are added
+// Consume returns the consumption of keys. It calls l from two goroutines. What was used each day is charged at that day's prices, and amounts are added
 // exactly. Days that are over are asked for apart from the current one, so that a Cache in l can answer for them.
 func Consume(ctx context.Context, l Usage, prices PriceList, q ConsumptionQuery) (Consumption, error) {
 	c := &consumer{ctx: ctx, usage: l, prices: prices, q: q, keys: map[string]*Figures{}, models: map[string]*Figures{}}
@@ -161,11 +168,10 @@ func (c *consumer) readOn() (err error) {
 
 // add adds a sum of a key and model, at the prices of a day.
 func (c *consumer) add(s store.Sum, day store.Day) {
-	price, priced := c.prices.At(s.Model, day)
-	amount := price.Charge(s.Tokens)
-	c.out.Total.add(s.Requests, s.Tokens, amount, priced)
+	amount, priced := c.prices.Charge(s.Model, day, s.Tokens, s.Quantities)
+	c.out.Total.add(s, amount, priced)
 	for _, row := range []*Figures{figures(c.keys, s.Key), figures(c.models, s.Model)} {
-		row.add(s.Requests, s.Tokens, amount, priced)
+		row.add(s, amount, priced)
 	}
 }
 
@@ -187,21 +193,21 @@ func (c *consumer) readBefore() error {
 			return err
 		}
 		for _, sum := range sums {
-			price, priced := c.prices.At(sum.Model, s.from)
-			c.out.Before.add(sum.Requests, sum.Tokens, price.Charge(sum.Tokens), priced)
+			amount, priced := c.prices.Charge(sum.Model, s.from, sum.Tokens, sum.Quantities)
+			c.out.Before.add(sum, amount, priced)
 		}
 	}
 	return nil
 }
 
-// shares returns the rows in order of tokens, most first, then of names.
+// shares returns the rows in order of tokens, then of amounts, most first, then of names.
 func shares(m map[string]*Figures, total int64) []Share {
 	rows := make([]Share, 0, len(m))
 	for name, f := range m {
 		rows = append(rows, Share{Name: name, Figures: *f, Permille: permille(f.Tokens.Total(), total)})
 	}
 	slices.SortFunc(rows, func(a, b Share) int {
-		return cmp.Or(cmp.Compare(b.Tokens.Total(), a.Tokens.Total()), strings.Compare(a.Name, b.Name))
+		return cmp.Or(a.Figures.compare(b.Figures), strings.Compare(a.Name, b.Name))
 	})
 	return rows
 }

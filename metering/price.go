@@ -6,28 +6,69 @@ import (
 	"llmhub/store"
 )
 
-// Price is what a model costs from a day on, until a later price takes its place. Amounts are for a million tokens.
+// tokensPer is how many tokens a price is for.
+const tokensPer = 1_000_000
+
+// Price is what a model costs from a day on, until a later price takes its place. The zero Amount, which is not a parsed
+// "0", stands for no price.
 type Price struct {
 	// From is the first day, in the billing time zone.
-	From            store.Day
-	InputPerMillion Amount
-	// CachedInputPerMillion is the price of the cached part of the input. The zero Amount, which is not a parsed "0",
-	// stands for InputPerMillion.
+	From store.Day
+	// InputPerMillion is the price of a million tokens, as are those of the cached part of the input (without one it costs
+	// as input does) and of the output.
+	InputPerMillion       Amount
 	CachedInputPerMillion Amount
 	OutputPerMillion      Amount
+	// Units are the prices of UnitsPer(unit) of a unit each. Images of a size that has none cost as UnitImage.
+	Units map[store.Unit]Amount
 }
 
-// Charge returns what the tokens cost. CachedInput is part of Input, Reasoning of Output.
-func (p Price) Charge(t store.Tokens) Amount {
+// UnitsPer returns how many of a unit its price is for: an image, a second of audio, a million characters, a thousand
+// searches.
+func UnitsPer(u store.Unit) int64 {
+	switch u {
+	case store.UnitAudioMillisecond:
+		return 1000
+	case store.UnitCharacter:
+		return 1_000_000
+	case store.UnitSearch:
+		return 1000
+	}
+	return 1
+}
+
+// Charge returns what tokens and quantities cost, and whether all of them have a price; those that have none are left
+// out. CachedInput is part of Input, Reasoning of Output.
+func (p Price) Charge(t store.Tokens, q store.Quantities) (a Amount, complete bool) {
 	cached := min(t.CachedInput, t.Input)
-	return p.InputPerMillion.forTokens(t.Input - cached).
-		Add(p.CachedInput().forTokens(cached)).
-		Add(p.OutputPerMillion.forTokens(t.Output))
+	a = p.InputPerMillion.of(t.Input-cached, tokensPer).
+		Add(p.CachedInput().of(cached, tokensPer)).
+		Add(p.OutputPerMillion.of(t.Output, tokensPer))
+	complete = (t.Input == cached || p.InputPerMillion.IsSet()) && (cached == 0 || p.CachedInput().IsSet()) &&
+		(t.Output == 0 || p.OutputPerMillion.IsSet())
+	for _, x := range q {
+		price := p.Unit(x.Unit)
+		if price.IsSet() {
+			a = a.Add(price.of(x.N, UnitsPer(x.Unit)))
+		} else {
+			complete = false
+		}
+	}
+	return a, complete
+}
+
+// Unit returns the price of UnitsPer(u) of a unit, the zero Amount if there is none.
+func (p Price) Unit(u store.Unit) Amount {
+	price, found := p.Units[u]
+	if !found && u.ImageSize() != "" {
+		return p.Units[store.UnitImage]
+	}
+	return price
 }
 
 // CachedInput returns the price of a million tokens of the cached part of the input.
 func (p Price) CachedInput() Amount {
-	if p.CachedInputPerMillion.units == nil {
+	if !p.CachedInputPerMillion.IsSet() {
 		return p.InputPerMillion
 	}
 	return p.CachedInputPerMillion
@@ -44,6 +85,13 @@ func (l PriceList) At(model string, day store.Day) (Price, bool) {
 		return Price{}, false
 	}
 	return prices[i-1], true
+}
+
+// Charge returns what tokens and quantities of a model cost on a day, and whether all of them have a price.
+func (l PriceList) Charge(model string, day store.Day, t store.Tokens, q store.Quantities) (a Amount, complete bool) {
+	price, priced := l.At(model, day)
+	a, complete = price.Charge(t, q)
+	return a, complete && priced
 }
 
 // changesWithin says whether any price begins on a day of the range that is not the first of a month.

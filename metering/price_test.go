@@ -3,6 +3,7 @@ package metering
 import (
 	"math"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -93,10 +94,39 @@ func ratCharge(t interface{ Fatalf(string, ...any) }, input, cached, output stri
 	return sum
 }
 
+// ratUnits is the definition of a charge of other units than tokens, and says whether all have a price.
+func ratUnits(t interface{ Fatalf(string, ...any) }, prices map[store.Unit]string, q store.Quantities) (*big.Rat, bool) {
+	sum, all := new(big.Rat), true
+	for _, x := range q {
+		price, priced := prices[x.Unit]
+		per := int64(1)
+		switch x.Unit {
+		case store.UnitAudioMillisecond, store.UnitSearch:
+			per = 1000
+		case store.UnitCharacter:
+			per = 1_000_000
+		default:
+			if !priced {
+				price, priced = prices[store.UnitImage]
+			}
+		}
+		if all = all && priced; priced {
+			sum.Add(sum, new(big.Rat).Mul(rat(t, price), big.NewRat(x.N, per)))
+		}
+	}
+	return sum, all
+}
+
 func TestChargeIsExact(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		input, cached, output := drawDecimal(rt, "input"), drawDecimal(rt, "cached"), drawDecimal(rt, "output")
-		p := Price{InputPerMillion: amount(t, input), CachedInputPerMillion: amount(t, cached), OutputPerMillion: amount(t, output)}
+		p := Price{InputPerMillion: amount(t, input), CachedInputPerMillion: amount(t, cached), OutputPerMillion: amount(t, output),
+			Units: map[store.Unit]Amount{}}
+		units := map[store.Unit]string{}
+		for _, u := range rapid.SliceOfDistinct(rapid.SampledFrom(store.Units()), rapid.ID[store.Unit]).Draw(rt, "priced") {
+			units[u] = drawDecimal(rt, u.String())
+			p.Units[u] = amount(t, units[u])
+		}
 		want, got := new(big.Rat), Amount{}
 		for range rapid.IntRange(1, 5).Draw(rt, "rows") {
 			limit := rapid.SampledFrom([]int64{10, 1e6, 1e15, math.MaxInt64}).Draw(rt, "limit")
@@ -104,7 +134,17 @@ func TestChargeIsExact(t *testing.T) {
 			u.CachedInput = rapid.Int64Range(0, u.Input).Draw(rt, "cached")
 			u.Reasoning = rapid.Int64Range(0, u.Output).Draw(rt, "reasoning") // part of the output, not charged again
 			want.Add(want, ratCharge(rt, input, cached, output, u))
-			got = got.Add(p.Charge(u))
+			var q store.Quantities
+			for _, unit := range rapid.SliceOfDistinct(rapid.SampledFrom(store.Units()), rapid.ID[store.Unit]).Draw(rt, "used") {
+				q = q.Plus(unit, rapid.Int64Range(1, limit).Draw(rt, "quantity"))
+			}
+			more, priced := ratUnits(rt, units, q)
+			charge, complete := p.Charge(u, q)
+			if complete != priced {
+				rt.Fatalf("%v at %v: complete is %t", q, units, complete)
+			}
+			want.Add(want, more)
+			got = got.Add(charge)
 		}
 		if rat(rt, got.String()).Cmp(want) != 0 {
 			rt.Fatalf("charge %s, want %s", got, want.FloatString(18))
@@ -112,23 +152,86 @@ func TestChargeIsExact(t *testing.T) {
 	})
 }
 
+func charge(p Price, t store.Tokens) string {
+	a, _ := p.Charge(t, nil)
+	return a.String()
+}
+
+// TestChargeSaysWhatHasNoPrice: what was used and has no price is left out, and said to be.
+func TestChargeSaysWhatHasNoPrice(t *testing.T) {
+	some := store.Tokens{Input: 1_000_000, CachedInput: 500_000, Output: 1_000_000}
+	units := func(pairs ...any) map[store.Unit]Amount {
+		m := map[store.Unit]Amount{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i].(store.Unit)] = amount(t, pairs[i+1].(string))
+		}
+		return m
+	}
+	used := func(u store.Unit, n int64) store.Quantities { return store.Quantities{}.Plus(u, n) }
+	one := amount(t, "1")
+	for _, c := range []struct {
+		name  string
+		price Price
+		t     store.Tokens
+		q     store.Quantities
+		want  string
+		all   bool
+	}{
+		{"nothing used", Price{}, store.Tokens{}, nil, "0.00", true},
+		{"no price", Price{}, some, nil, "0.00", false},
+		{"no output price", Price{InputPerMillion: one}, some, nil, "1.00", false},
+		{"no output", Price{InputPerMillion: one}, store.Tokens{Input: 5}, nil, "0.000005", true},
+		{"no input price", Price{OutputPerMillion: one}, some, nil, "1.00", false},
+		{"cached alone", Price{CachedInputPerMillion: one}, store.Tokens{Input: 7, CachedInput: 7}, nil, "0.000007", true},
+		{"no unit price", Price{InputPerMillion: one, OutputPerMillion: one}, some, used(store.UnitImage, 1), "2.00", false},
+		{"for nothing", Price{Units: units(store.UnitImage, "0")}, store.Tokens{}, used(store.UnitImage1024, 3), "0.00", true},
+		{"tokens of an image model", Price{Units: units(store.UnitImage, "0.04")}, store.Tokens{Input: 9}, used(store.UnitImage, 2), "0.08", false},
+		{"its own size", Price{Units: units(store.UnitImage, "0.04", store.UnitImageTall, "0.08")}, store.Tokens{}, used(store.UnitImageTall, 2), "0.16", true},
+		{"another size", Price{Units: units(store.UnitImageTall, "0.08")}, store.Tokens{}, used(store.UnitImage, 2), "0.00", false},
+		{"a millisecond", Price{Units: units(store.UnitAudioMillisecond, "0.000000000001")}, store.Tokens{}, used(store.UnitAudioMillisecond, 1), "0.000000000000001", true},
+		{"a character", Price{Units: units(store.UnitCharacter, "0.000000000001")}, store.Tokens{}, used(store.UnitCharacter, 1), "0.000000000000000001", true},
+		{"searches", Price{Units: units(store.UnitSearch, "2")}, store.Tokens{}, used(store.UnitSearch, 1500), "3.00", true},
+		{"audio is no image", Price{Units: units(store.UnitImage, "2")}, store.Tokens{}, used(store.UnitAudioMillisecond, 1), "0.00", false},
+	} {
+		a, all := c.price.Charge(c.t, c.q)
+		if a.String() != c.want || all != c.all {
+			t.Errorf("%s: %s, %t; want %s, %t", c.name, a, all, c.want, c.all)
+		}
+		if _, all := (PriceList{}).Charge("m", 1, c.t, c.q); all {
+			t.Errorf("%s: a model without prices has one", c.name)
+		}
+	}
+}
+
+// TestQuantityCountsNameAllUnits: the words that the API's document gives are those of all units.
+func TestQuantityCountsNameAllUnits(t *testing.T) {
+	var words []string
+	for _, u := range store.Units() {
+		words = append(words, CountQuantities(store.Quantities{{Unit: u, N: 1}}).Quantities[0].Unit)
+	}
+	f, _ := reflect.TypeFor[QuantityCount]().FieldByName("Unit")
+	if got, want := f.Tag.Get("enum"), strings.Join(words, ","); got != want {
+		t.Errorf("the document says %s, want %s", got, want)
+	}
+}
+
 func TestChargeOfCachedInput(t *testing.T) {
 	u := store.Tokens{Input: 3_000_000, CachedInput: 1_000_000, Output: 1_000_000, Reasoning: 1_000_000}
 	p := Price{InputPerMillion: amount(t, "2"), OutputPerMillion: amount(t, "10")}
-	if got := p.Charge(u).String(); got != "16.00" {
+	if got := charge(p, u); got != "16.00" {
 		t.Errorf("without a price of its own cached input is charged as input: %s, want 16.00", got)
 	}
 	p.CachedInputPerMillion = amount(t, "0")
-	if got := p.Charge(u).String(); got != "14.00" {
+	if got := charge(p, u); got != "14.00" {
 		t.Errorf("cached input for nothing: %s, want 14.00", got)
 	}
 	p.CachedInputPerMillion = amount(t, "0.5")
-	if got := p.Charge(u).String(); got != "14.50" {
+	if got := charge(p, u); got != "14.50" {
 		t.Errorf("got %s, want 14.50", got)
 	}
 	// A model server that reports more cached than there was must not make the charge fall.
 	u.CachedInput = 5_000_000
-	if got := p.Charge(u).String(); got != "11.50" {
+	if got := charge(p, u); got != "11.50" {
 		t.Errorf("got %s, want 11.50", got)
 	}
 }

@@ -24,7 +24,7 @@ type Row struct {
 }
 
 // Report returns usage grouped as q asks, in order of key, model, day and month, and behind it a row with the total.
-// Each day's tokens are charged at that day's prices; amounts are added exactly.
+// What was used each day is charged at that day's prices; amounts are added exactly.
 func Report(ctx context.Context, l Usage, prices PriceList, q store.UsageQuery) ([]Row, error) {
 	fine := q
 	fine.ByModel = true
@@ -52,8 +52,7 @@ func Report(ctx context.Context, l Usage, prices PriceList, q store.UsageQuery) 
 			row = &Row{Sum: store.Sum{Key: g.key, Model: g.model, Day: g.day, Month: g.month}, Priced: true}
 			grouped[g] = row
 		}
-		price, priced := prices.At(s.Model, day)
-		amount := price.Charge(s.Tokens)
+		amount, priced := prices.Charge(s.Model, day, s.Tokens, s.Quantities)
 		row.add(s, amount, priced)
 		total.add(s, amount, priced)
 	}
@@ -71,6 +70,7 @@ func Report(ctx context.Context, l Usage, prices PriceList, q store.UsageQuery) 
 func (r *Row) add(s store.Sum, amount Amount, priced bool) {
 	r.Requests += s.Requests
 	r.Tokens.Add(s.Tokens)
+	r.Quantities = r.Quantities.PlusAll(s.Quantities)
 	r.Amount = r.Amount.Add(amount)
 	r.Priced = r.Priced && priced
 }

@@ -71,9 +71,14 @@ func randomEvents(loc *time.Location) []store.Event {
 			at = at.Add(time.Duration(r.IntN(86_400_000)) * time.Millisecond)
 		}
 		in, out := r.Int64N(1e12), r.Int64N(1e6)
+		var q store.Quantities
+		for range max(0, r.IntN(6)-3) {
+			q = q.Plus(store.Units()[r.IntN(len(store.Units()))], 1+r.Int64N(1e9))
+		}
 		events[i] = store.Event{
 			Key: testKeys[r.IntN(len(testKeys))], Model: testModels[r.IntN(len(testModels))], At: at,
-			Tokens: store.Tokens{Input: in, CachedInput: r.Int64N(in + 1), Output: out, Reasoning: r.Int64N(out + 1)},
+			Tokens:     store.Tokens{Input: in, CachedInput: r.Int64N(in + 1), Output: out, Reasoning: r.Int64N(out + 1)},
+			Quantities: q,
 		}
 	}
 	return events
@@ -88,15 +93,21 @@ type oracle struct {
 }
 
 type oracleRow struct {
-	requests int64
-	tokens   store.Tokens
-	amount   big.Rat
-	unpriced bool
+	requests   int64
+	tokens     store.Tokens
+	quantities map[store.Unit]int64
+	amount     big.Rat
+	unpriced   bool
 }
 
 type textPrice struct {
 	from                  store.Day
 	input, cached, output string
+	units                 map[store.Unit]string
+}
+
+func newOracle(q store.UsageQuery, prices map[string][]textPrice) oracle {
+	return oracle{q: q, prices: prices, rows: map[group]*oracleRow{}, total: oracleRow{quantities: map[store.Unit]int64{}}}
 }
 
 func (o *oracle) add(t *rapid.T, e store.Event, d store.Day) {
@@ -109,9 +120,10 @@ func (o *oracle) add(t *rapid.T, e store.Event, d store.Day) {
 			price = &p
 		}
 	}
-	charge := new(big.Rat)
+	charge, complete := new(big.Rat), false
 	if price != nil {
-		charge = ratCharge(t, price.input, price.cached, price.output, e.Tokens)
+		charge, complete = ratUnits(t, price.units, e.Quantities)
+		charge.Add(charge, ratCharge(t, price.input, price.cached, price.output, e.Tokens))
 	}
 	var g group
 	if o.q.ByKey {
@@ -127,18 +139,30 @@ func (o *oracle) add(t *rapid.T, e store.Event, d store.Day) {
 		g.month = d.Month()
 	}
 	if o.rows[g] == nil {
-		o.rows[g] = &oracleRow{}
+		o.rows[g] = &oracleRow{quantities: map[store.Unit]int64{}}
 	}
 	for _, r := range []*oracleRow{o.rows[g], &o.total} {
 		r.requests++
 		r.tokens.Add(e.Tokens)
 		r.amount.Add(&r.amount, charge)
-		r.unpriced = r.unpriced || price == nil
+		r.unpriced = r.unpriced || !complete
+		for _, x := range e.Quantities {
+			r.quantities[x.Unit] += x.N
+		}
 	}
 }
 
+func (o *oracleRow) sameQuantities(q store.Quantities) bool {
+	for _, x := range q {
+		if o.quantities[x.Unit] != x.N {
+			return false
+		}
+	}
+	return len(q) == len(o.quantities)
+}
+
 func (o *oracleRow) check(t *rapid.T, r Row) {
-	if r.Requests != o.requests || r.Tokens != o.tokens || r.Priced == o.unpriced || rat(t, r.Amount.String()).Cmp(&o.amount) != 0 {
+	if r.Requests != o.requests || r.Tokens != o.tokens || !o.sameQuantities(r.Quantities) || r.Priced == o.unpriced || rat(t, r.Amount.String()).Cmp(&o.amount) != 0 {
 		t.Fatalf("row %+v (%s), want %+v", r, r.Amount, o)
 	}
 }
@@ -156,7 +180,15 @@ func drawPrices(t *rapid.T, first, last store.Day) (map[string][]textPrice, Pric
 			if n := len(texts[m]); n > 0 && texts[m][n-1].from >= from {
 				continue
 			}
-			p := textPrice{from, drawDecimal(t, "input"), drawDecimal(t, "cached"), drawDecimal(t, "output")}
+			p := textPrice{from, drawDecimal(t, "input"), drawDecimal(t, "cached"), drawDecimal(t, "output"), map[store.Unit]string{}}
+			units := map[store.Unit]Amount{}
+			for _, u := range rapid.SliceOfDistinct(rapid.SampledFrom(store.Units()), rapid.ID[store.Unit]).Draw(t, "priced units") {
+				p.units[u] = drawDecimal(t, u.String())
+				var err error
+				if units[u], err = ParseAmount(p.units[u]); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var amounts [3]Amount
 			for i, s := range []string{p.input, p.cached, p.output} {
 				var err error
@@ -165,7 +197,7 @@ func drawPrices(t *rapid.T, first, last store.Day) (map[string][]textPrice, Pric
 				}
 			}
 			texts[m] = append(texts[m], p)
-			list[m] = append(list[m], Price{from, amounts[0], amounts[1], amounts[2]})
+			list[m] = append(list[m], Price{from, amounts[0], amounts[1], amounts[2], units})
 		}
 	}
 	return texts, list
@@ -202,7 +234,7 @@ func TestReportAgreesWithSingleEvents(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		texts, prices := drawPrices(rt, first, last)
 		q := drawQuery(rt, first, last)
-		o := oracle{q: q, prices: texts, rows: map[group]*oracleRow{}}
+		o := newOracle(q, texts)
 		for _, e := range events {
 			o.add(rt, e, store.DayOf(e.At, berlin))
 		}

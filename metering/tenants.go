@@ -43,7 +43,7 @@ type TenantMonth struct {
 	// AsOf is when it was read.
 	AsOf  time.Time
 	Total Figures
-	// Tenants come in order of tokens, most first.
+	// Tenants come in order of tokens, most first, then of amounts.
 	Tenants []TenantShare
 }
 
@@ -198,10 +198,9 @@ func (t *Tenants) read(ctx context.Context, m store.Month, prices PriceList) (Te
 				share = t.share(tenants, sum.Key)
 				ofKey[sum.Key] = share
 			}
-			price, priced := prices.At(sum.Model, s.from)
-			amount := price.Charge(sum.Tokens)
-			share.add(sum.Requests, sum.Tokens, amount, priced)
-			out.Total.add(sum.Requests, sum.Tokens, amount, priced)
+			amount, priced := prices.Charge(sum.Model, s.from, sum.Tokens, sum.Quantities)
+			share.add(sum, amount, priced)
+			out.Total.add(sum, amount, priced)
 		}
 	}
 	for _, share := range tenants {
@@ -209,7 +208,7 @@ func (t *Tenants) read(ctx context.Context, m store.Month, prices PriceList) (Te
 		out.Tenants = append(out.Tenants, *share)
 	}
 	slices.SortFunc(out.Tenants, func(a, b TenantShare) int {
-		return cmp.Or(cmp.Compare(b.Tokens.Total(), a.Tokens.Total()), strings.Compare(a.TenantID, b.TenantID))
+		return cmp.Or(a.Figures.compare(b.Figures), strings.Compare(a.TenantID, b.TenantID))
 	})
 	return out, nil
 }

@@ -93,6 +93,8 @@ func (p *Portal) subscriptionEndpoints() []endpoint {
 				"Operators subscribe any tenant without documents, and may choose the models."),
 		get("/subscriptions/{id}", "getSubscription", "A subscription, with the evidence of what was accepted", p.getSubscription),
 		send(posting, "/subscriptions/{id}/cancel", "cancelSubscription", "Deactivate all keys and cancel, for ever", http.StatusOK, p.cancelSubscription).mayLackBody(),
+		send(putting, "/subscriptions/{id}/limits", "setSubscriptionLimits", "Set the limits of a subscription, or of its use of a model", http.StatusOK, p.setSubscriptionLimits).forAudience(operators).
+			says("In force for all its keys when the answer comes. A subscription can have limits for 64 models."),
 		get("/subscriptions/{id}/keys", "searchKeys", "Keys of a subscription by page, with search", p.searchKeys).takes(
 			paramSearch,
 			openapi.Parameter{Name: "state", Enum: []string{"active", "deactivated", "expired"}},
@@ -106,6 +108,8 @@ func (p *Portal) keyEndpoints() []endpoint {
 		get("/keys", "listKeys", "Keys in order of ID", p.listKeys).takes(paramTenant, paramSubscription, paramAfter, paramLimit),
 		send(posting, "/keys", "createKey", "Make a key; it is shown this once", http.StatusCreated, p.createKey),
 		get("/keys/{id}", "getKey", "A key", p.getKey),
+		send(putting, "/keys/{id}/limits", "setKeyLimits", "Set the limits of a key", http.StatusOK, p.setKeyLimits).
+			says("In force when the answer comes. Customers need the right to subscribe."),
 		act(posting, "/keys/{id}/deactivate", "deactivateKey", "Deactivate a key, for ever", http.StatusOK, p.deactivateKey),
 		get("/keys/{id}/events", "listEvents", "The single requests of a key, newest first", p.listEvents).takes(
 			openapi.Parameter{Name: "cursor", Description: "The next of the page before."}, paramLimit),
@@ -161,6 +165,8 @@ func (p *Portal) usageEndpoints() []endpoint {
 func (p *Portal) operatorEndpoints() []endpoint {
 	return []endpoint{
 		get("/upstreams", "listUpstreams", "How the model servers are doing", p.listUpstreams).forAudience(operators),
+		send(posting, "/upstreams/drain", "drainUpstream", "Have a deployment take no new requests, or end that", http.StatusOK, p.drainUpstream).forAudience(operators).
+			says("Requests under way go on. It holds until the server is restarted or the upstream's settings change; the configuration's drain is for longer."),
 		get("/operators", "listOperators", "The accounts of operators", p.listOperators).forAudience(administrators).takes(paramAfter, paramLimit),
 		send(posting, "/operators", "createOperator", "Make an account of an operator", http.StatusCreated, p.createOperator).forAudience(administrators),
 		act(posting, "/operators/{id}/disable", "disableOperator", "End an account, for ever", http.StatusOK, p.disableOperator).forAudience(administrators),

@@ -5,24 +5,27 @@ import (
 	"time"
 
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/subscription"
 )
 
 type keyView struct {
-	ID             string     `json:"id"`
-	Name           string     `json:"name" example:"ci"`
-	SubscriptionID string     `json:"subscription_id"`
-	TenantID       string     `json:"tenant_id"`
-	Prefix         string     `json:"prefix" doc:"The beginning of the key, to recognise it by."`
-	State          string     `json:"state" enum:"active,deactivated,expired"`
-	Models         []string   `json:"models" doc:"Those that may be used; none means all of the subscription."`
-	CreatedAt      time.Time  `json:"created_at"`
-	CreatedBy      string     `json:"created_by,omitempty"`
-	ExpiresAt      *time.Time `json:"expires_at,omitempty"`
-	DeactivatedAt  *time.Time `json:"deactivated_at,omitempty"`
-	DeactivatedBy  string     `json:"deactivated_by,omitempty"`
-	LastUsedAt     *time.Time `json:"last_used_at,omitempty" doc:"To the minute; absent while it has not been used."`
-	Key            string     `json:"key,omitempty" doc:"The key itself. Only the answer to its creation has it."`
+	ID             string      `json:"id"`
+	Name           string      `json:"name" example:"ci"`
+	SubscriptionID string      `json:"subscription_id"`
+	TenantID       string      `json:"tenant_id"`
+	Prefix         string      `json:"prefix" doc:"The beginning of the key, to recognise it by."`
+	State          string      `json:"state" enum:"active,deactivated,expired"`
+	Models         []string    `json:"models" doc:"Those that may be used; none means all of the subscription."`
+	Limits         limitsView  `json:"limits"`
+	Budget         *budgetView `json:"budget,omitempty" doc:"Of a key that has one, where a single key is asked for."`
+	CreatedAt      time.Time   `json:"created_at"`
+	CreatedBy      string      `json:"created_by,omitempty"`
+	ExpiresAt      *time.Time  `json:"expires_at,omitempty"`
+	DeactivatedAt  *time.Time  `json:"deactivated_at,omitempty"`
+	DeactivatedBy  string      `json:"deactivated_by,omitempty"`
+	LastUsedAt     *time.Time  `json:"last_used_at,omitempty" doc:"To the minute; absent while it has not been used."`
+	Key            string      `json:"key,omitempty" doc:"The key itself. Only the answer to its creation has it."`
 }
 
 // viewKeys joins keys with their last use.
@@ -57,6 +60,7 @@ func (p *Portal) viewKey(k subscription.Key) keyView {
 		Prefix:         k.Prefix,
 		State:          state,
 		Models:         orEmpty(k.Models),
+		Limits:         limitsView(k.Limits),
 		CreatedAt:      k.CreatedAt.UTC(),
 		ExpiresAt:      utc(k.ExpiresAt),
 		DeactivatedAt:  utc(k.DeactivatedAt),
@@ -71,6 +75,7 @@ type newKey struct {
 	Name           string     `json:"name" doc:"Unique in the subscription, for ever." example:"ci"`
 	Models         []string   `json:"models,omitempty" doc:"Those that it may use; none means all of the subscription."`
 	ExpiresAt      *time.Time `json:"expires_at,omitempty"`
+	Limits         limitsView `json:"limits,omitempty"`
 }
 
 func (p *Portal) createKey(r *request, in newKey) (keyView, error) {
@@ -78,7 +83,7 @@ func (p *Portal) createKey(r *request, in newKey) (keyView, error) {
 		return keyView{}, err
 	}
 	k, secret, err := p.service.CreateKey(r.ctx, r.by, subscription.CreateKey{
-		SubscriptionID: in.SubscriptionID, Name: in.Name, Models: in.Models, ExpiresAt: in.ExpiresAt,
+		SubscriptionID: in.SubscriptionID, Name: in.Name, Models: in.Models, ExpiresAt: in.ExpiresAt, Limits: limit.Rules(in.Limits),
 	})
 	if err != nil {
 		return keyView{}, err
@@ -135,5 +140,6 @@ func (p *Portal) key(r *request, do func(context.Context, identity.Actor, string
 	if err != nil {
 		return keyView{}, err
 	}
-	return views[0], nil
+	views[0].Budget, err = p.budget(r.ctx, k.Scope())
+	return views[0], err
 }

@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"slices"
 	"time"
 
+	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/portal/gateway"
 	"llmhub/secret"
@@ -75,6 +77,13 @@ type upstreamView struct {
 	LastSuccessAt   *time.Time `json:"last_success_at,omitempty"`
 	LastFailureAt   *time.Time `json:"last_failure_at,omitempty"`
 	LastReason      string     `json:"last_reason,omitempty" doc:"Why the last failure was one."`
+	Weight          int        `json:"weight" doc:"Its share of the requests of its tier."`
+	Priority        int        `json:"priority" doc:"Its tier; the lowest is tried first."`
+	Breaker         string     `json:"breaker" enum:"closed,open,half-open" doc:"Open: it has failed and is left alone for a while."`
+	BreakerUntil    *time.Time `json:"breaker_until,omitempty"`
+	Draining        bool       `json:"draining" doc:"It takes no new requests."`
+	Queued          int        `json:"queued" doc:"Requests that wait for a slot."`
+	MaxConcurrency  int        `json:"max_concurrency,omitempty" doc:"Its slots; absent when they have no bound."`
 }
 
 func viewUpstream(u gateway.Upstream) upstreamView {
@@ -84,7 +93,46 @@ func viewUpstream(u gateway.Upstream) upstreamView {
 		WindowRequests: u.WindowRequests, WindowFailures: u.WindowFailures,
 		FirstByteMS: u.FirstByteMedian.Milliseconds(), FirstByteSlowMS: u.FirstByteSlow.Milliseconds(),
 		LastSuccessAt: known(u.LastSuccess), LastFailureAt: known(u.LastFailure), LastReason: u.LastReason,
+		Weight: u.Weight, Priority: u.Priority, Breaker: u.Breaker, BreakerUntil: known(u.BreakerUntil), Draining: u.Draining,
+		Queued: u.Queued, MaxConcurrency: u.MaxConcurrency,
 	}
+}
+
+// drained is the body that drains a deployment, or ends that.
+type drained struct {
+	Deployment string `json:"deployment" doc:"As the list of upstreams names it."`
+	Draining   bool   `json:"draining"`
+}
+
+// drainUpstream drains a deployment. The change is audited before it is made: it cannot fail, so that both happen or,
+// where the process dies in between, the one that is left says what was wanted.
+func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
+	find := func() (gateway.Upstream, bool) {
+		all := p.upstreams()
+		i := slices.IndexFunc(all, func(u gateway.Upstream) bool { return u.Deployment == in.Deployment })
+		if i < 0 {
+			return gateway.Upstream{}, false
+		}
+		return all[i], true
+	}
+	before, found := find()
+	if !found {
+		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
+	}
+	change := identity.Change{At: p.now(), Action: "upstream.resume", ObjectID: in.Deployment, ObjectName: in.Deployment}
+	if in.Draining {
+		change.Action = "upstream.drain"
+	}
+	err := p.audit.Record(r.ctx, r.by, change,
+		map[string]bool{"draining": before.Draining}, map[string]bool{"draining": in.Draining})
+	if err != nil {
+		return upstreamView{}, err
+	}
+	if !p.drain(in.Deployment, in.Draining) {
+		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
+	}
+	after, _ := find()
+	return viewUpstream(after), nil
 }
 
 func (p *Portal) listUpstreams(*request) (page[upstreamView], error) {

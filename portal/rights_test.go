@@ -92,7 +92,7 @@ func TestOtherTenantsDoNotExist(t *testing.T) {
 			{"GET", "/subscriptions?tenant_id=" + tenant}, {"GET", "/subscriptions/" + sub}, {"POST", "/subscriptions/" + sub + "/cancel"},
 			{"GET", "/subscriptions/" + sub + "/keys"}, {"POST", "/subscriptions", consents},
 			{"GET", "/keys?tenant_id=" + tenant}, {"GET", "/keys?subscription_id=" + sub}, {"GET", "/keys/" + key},
-			{"POST", "/keys/" + key + "/deactivate"}, {"GET", "/keys/" + key + "/events"}, {"POST", "/keys", `{"subscription_id":"` + sub + `","name":"x"}`},
+			{"POST", "/keys/" + key + "/deactivate"}, {"GET", "/keys/" + key + "/events"}, {"PUT", "/keys/" + key + "/limits", `{"limits":{}}`}, {"POST", "/keys", `{"subscription_id":"` + sub + `","name":"x"}`},
 			{"GET", "/usage?tenant_id=" + tenant}, {"GET", "/usage?subscription_id=" + sub}, {"GET", "/usage?key_id=" + key},
 			{"GET", "/audit?tenant_id=" + tenant},
 		} {
@@ -120,7 +120,8 @@ func TestWhoMayAsk(t *testing.T) {
 		{"GET", "/tenants"}, {"POST", "/tenants", `{"name":"x"}`}, {"POST", "/tenants/" + tenant + "/suspend", `{"reason":"x"}`},
 		{"POST", "/tenants/" + tenant + "/resume"}, {"POST", "/tenants/" + tenant + "/profile/approve", `{` + moment + `}`},
 		{"POST", "/tenants/" + tenant + "/profile/reject", `{` + moment + `,"reason":"x"}`}, {"GET", "/profiles"}, {"GET", "/upstreams"},
-		{"GET", "/audit?actor_id=x"}, {"GET", "/audit?action=key.create"},
+		{"POST", "/upstreams/drain", `{"deployment":"up/m","draining":true}`},
+		{"GET", "/audit?actor_id=x"}, {"GET", "/audit?action=key.create"}, {"PUT", "/subscriptions/sub_x/limits", `{"limits":{}}`},
 	}
 	forAdministrators := [][3]string{
 		{"GET", "/operators"}, {"POST", "/operators", `{"name":"eve","password":"a password of some length"}`},

@@ -19,6 +19,9 @@ type subscriptionView struct {
 	ProductVersion string `json:"product_version,omitempty"`
 	// Models is empty where all models are granted.
 	Models       []string           `json:"models" doc:"Those that may be used; none means all."`
+	Limits       limitsView         `json:"limits" doc:"Of all use together."`
+	ModelLimits  []modelLimitsView  `json:"model_limits" doc:"Of the use of single models."`
+	Budget       *budgetView        `json:"budget,omitempty" doc:"Of a subscription that has one, where a single one is asked for; so are those of models."`
 	State        string             `json:"state" enum:"active,cancelled"`
 	Consents     []identity.Consent `json:"consents" doc:"What was accepted; none where an operator subscribed."`
 	CreatedAt    time.Time          `json:"created_at"`
@@ -36,6 +39,8 @@ func viewSubscription(s subscription.Subscription) subscriptionView {
 		ProductName:    s.ProductName,
 		ProductVersion: s.ProductVersion,
 		Models:         orEmpty(s.Models),
+		Limits:         limitsView(s.Limits),
+		ModelLimits:    viewModelLimits(s),
 		State:          string(s.State),
 		Consents:       orEmpty(s.Consents),
 		CreatedAt:      s.CreatedAt.UTC(),
@@ -112,7 +117,7 @@ func (p *Portal) listSubscriptions(r *request) (page[subscriptionView], error) {
 }
 
 func (p *Portal) getSubscription(r *request) (subscriptionView, error) {
-	return r.subscription(p.service.GetSubscription)
+	return p.subscription(r, p.service.GetSubscription)
 }
 
 // cancellation is the body that cancels.
@@ -121,19 +126,23 @@ type cancellation struct {
 }
 
 func (p *Portal) cancelSubscription(r *request, in cancellation) (subscriptionView, error) {
-	return r.subscription(func(ctx context.Context, by identity.Actor, id string) (subscription.Subscription, error) {
+	return p.subscription(r, func(ctx context.Context, by identity.Actor, id string) (subscription.Subscription, error) {
 		return p.service.CancelSubscription(ctx, by, id, in.Reason)
 	})
 }
 
 // subscription does something with the subscription in the path.
-func (r *request) subscription(do func(context.Context, identity.Actor, string) (subscription.Subscription, error)) (subscriptionView, error) {
+func (p *Portal) subscription(r *request, do func(context.Context, identity.Actor, string) (subscription.Subscription, error)) (subscriptionView, error) {
 	id, err := r.id()
 	if err != nil {
 		return subscriptionView{}, err
 	}
 	s, err := do(r.ctx, r.by, id)
-	return viewSubscription(s), err
+	if err != nil {
+		return subscriptionView{}, err
+	}
+	v := viewSubscription(s)
+	return v, p.fillBudgets(r.ctx, s, &v)
 }
 
 // keySearchView is a page of a subscription's keys.

@@ -111,6 +111,8 @@ func tourOfKeys(t *testing.T, f *fixture, owner person, tenant string) {
 	if data := found["data"].([]any); found["total"] != 2.0 || found["pages"] != 2.0 || len(data) != 1 || data[0].(map[string]any)["name"] != "alphabet" {
 		t.Errorf("found: %v", found)
 	}
+	owner.must(200, "PUT", "/keys/"+key+"/limits", `{"limits":{"monthly_tokens":50000,"monthly_amount":"10","requests_per_minute":60}}`)
+	f.must(200, "PUT", "/subscriptions/"+id+"/limits", `{"model":"m1","limits":{"monthly_tokens":50000}}`)
 	owner.must(200, "GET", "/keys", "")
 	owner.must(200, "GET", "/keys/"+key, "")
 	f.commit(store.Event{Key: key, Model: "m1", At: time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC), Tokens: store.Tokens{Input: 10, Output: 5}})
@@ -142,9 +144,15 @@ func tourOfOperators(t *testing.T, admin person) {
 	if v := admin.must(200, "POST", "/operators/"+id+"/disable", ""); v["disabled_at"] == nil {
 		t.Errorf("disabled: %v", v)
 	}
-	if list := admin.must(200, "GET", "/upstreams", "")["data"].([]any); len(list) != 1 || list[0].(map[string]any)["state"] != "healthy" {
+	if list := admin.must(200, "GET", "/upstreams", "")["data"].([]any); len(list) != 1 || list[0].(map[string]any)["state"] != "healthy" ||
+		list[0].(map[string]any)["breaker"] != "open" || list[0].(map[string]any)["breaker_until"] == nil || list[0].(map[string]any)["draining"] != true ||
+		list[0].(map[string]any)["queued"] != 2.0 || list[0].(map[string]any)["max_concurrency"] != 3.0 || list[0].(map[string]any)["weight"] != 1.0 {
 		t.Errorf("upstreams: %v", list)
 	}
+	if v := admin.must(200, "POST", "/upstreams/drain", `{"deployment":"up/m","draining":false}`); v["draining"] != false {
+		t.Errorf("resumed: %v", v)
+	}
+	admin.do("POST", "/upstreams/drain", `{"deployment":"up/none","draining":true}`).isError(t, 404, "not_found")
 	if text := admin.do("GET", "/audit?limit=1000", "").text; strings.Contains(text, "password of") || strings.Contains(text, "argon") {
 		t.Errorf("the audit shows a password: %s", text)
 	}

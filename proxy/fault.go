@@ -27,6 +27,10 @@ var (
 		Status: http.StatusServiceUnavailable, Type: "api_error", Code: "upstream_busy", RetryAfter: time.Second,
 		Message: "The model server is serving as many requests as it may. Please try again.",
 	}
+	errDrained = &openai.Error{
+		Status: http.StatusServiceUnavailable, Type: "api_error", Code: "upstream_drained", RetryAfter: 30 * time.Second,
+		Message: "The model servers take no new requests at the moment. Please try again later, or another model.",
+	}
 	errNotRecorded = &openai.Error{
 		Status: http.StatusServiceUnavailable, Type: "api_error", Code: "usage_not_recorded", RetryAfter: 5 * time.Second,
 		Message: "The usage of this request could not be recorded, so its answer is withheld. Please try again later.",
@@ -55,6 +59,10 @@ var (
 		Status: http.StatusBadGateway, Type: "api_error", Code: "upstream_too_large",
 		Message: "The model server sent more at once than the gateway passes on.",
 	}
+	errNoKey = &openai.Error{
+		Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
+		Message: "You did not provide an API key. Send it in the header: Authorization: Bearer YOUR_KEY.",
+	}
 	errInternal = &openai.Error{
 		Status: http.StatusInternalServerError, Type: "api_error", Code: "internal_error",
 		Message: "The gateway failed to deal with the request.",
@@ -68,7 +76,10 @@ var (
 // isOwn says whether an error's code is one of the gateway's, for what happens once a request has been sent on.
 func isOwn(e *openai.Error) bool {
 	switch e {
-	case errShutdown, errUpstreamBusy, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
+	case errShutdown, errUpstreamBusy, errDrained, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
+		return true
+	}
+	if isBudget(e) {
 		return true
 	}
 	switch e.Code {
@@ -122,8 +133,8 @@ func callError(err error) *openai.Error {
 	return errUpstream
 }
 
-// answerError writes an error in OpenAI's form.
-func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, id string) {
+// answerError writes an error in the form of an endpoint.
+func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, form openai.ErrorForm, id string) {
 	h := &ctx.Response.Header
 	ctx.Response.ResetBody()
 	h.SetContentType("application/json")
@@ -135,5 +146,5 @@ func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, id string) {
 		h.Set("WWW-Authenticate", `Bearer realm="llmhub"`)
 	}
 	ctx.Response.SetStatusCode(e.Status)
-	ctx.Response.SetBodyRaw(e.AppendJSON(nil, id))
+	ctx.Response.SetBodyRaw(e.AppendJSONIn(form, nil, id))
 }

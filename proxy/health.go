@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"llmhub/proxy/choice"
 	"llmhub/proxy/openai"
 	"llmhub/proxy/upstream"
 )
@@ -57,6 +58,15 @@ type DeploymentHealth struct {
 	// LastReason says why the last failure was one: "status 503", or the code that callers see, such as upstream_timeout;
 	// never in the model server's words.
 	LastReason string
+	// Weight and Priority are those of the first of the models.
+	Weight, Priority int
+	// Breaker is closed, open or half-open; BreakerUntil is until when it is open, otherwise zero.
+	Breaker      string
+	BreakerUntil time.Time
+	// Draining says that it takes no new requests.
+	Draining bool
+	// Queued wait for one of MaxConcurrency slots; 0 means that these have no bound.
+	Queued, MaxConcurrency int
 }
 
 // Health returns how every deployment in force has answered, in the order of the configuration. It may be called at any
@@ -76,12 +86,21 @@ func (r *Routes) health(now time.Time) []DeploymentHealth {
 				at[d.tally] = i
 				h := d.tally.health(now)
 				h.Upstream, h.Deployment = d.Client.Name(), d.Name()
+				h.state(d, now)
 				all = append(all, h)
 			}
 			all[i].Models = append(all[i].Models, name)
 		}
 	}
 	return all
+}
+
+// state adds what decides whether requests are sent there.
+func (h *DeploymentHealth) state(d *Deployment, now time.Time) {
+	status, settings := d.target.Status(now), d.target.Settings()
+	h.Weight, h.Priority = d.Weight, d.Priority
+	h.Breaker, h.BreakerUntil = status.Breaker.String(), status.Until
+	h.Draining, h.Queued, h.MaxConcurrency = status.Draining, status.Queued, settings.MaxConcurrency
 }
 
 // health returns the figures, without names.
@@ -115,60 +134,77 @@ func stateOf(requests, failures, inARow int64) HealthState {
 	return Healthy
 }
 
-// keepTallies gives every deployment its tally: that of the routes before, where client and model are the same.
-func (r *Routes) keepTallies(before *Routes, m *Metrics, now time.Time) {
+// keepStates gives every deployment its tally and its target: those of the routes before, where client and model are the
+// same.
+func (r *Routes) keepStates(before *Routes, m *Metrics, now time.Time) {
 	type place struct {
 		client *upstream.Client
 		model  string
 	}
-	tallies := map[place]*tally{}
+	states := map[place]*Deployment{}
 	for _, model := range before.models {
 		for _, d := range model.Deployments {
-			tallies[place{d.Client, d.Model}] = d.tally
+			states[place{d.Client, d.Model}] = d
 		}
 	}
-	for _, model := range r.models {
-		for _, d := range model.Deployments {
-			at := place{d.Client, d.Model}
-			if tallies[at] == nil {
-				tallies[at] = newTally(now, m.forUpstream(d.Client.Name()))
+	for _, name := range r.names {
+		model := r.models[name]
+		options := make([]choice.Option, len(model.Deployments))
+		for i, d := range model.Deployments {
+			d.name = d.Name()
+			if old := states[place{d.Client, d.Model}]; old != nil {
+				d.tally, d.target = old.tally, old.target
+				d.target.Configure(d.Bounds)
+			} else {
+				d.tally, d.target = newTally(now, m.forUpstream(d.Client.Name())), choice.NewTarget(d.Bounds)
+				states[place{d.Client, d.Model}] = d
 			}
-			d.tally = tallies[at]
+			options[i] = choice.Option{Target: d.target, Weight: d.Weight, Priority: d.Priority}
 		}
+		model.group = choice.NewGroup(model.Balance, options)
 	}
 }
 
 // attempted is an attempt at a deployment that has not been judged yet. The zero value is none.
 type attempted struct {
 	tally *tally
+	slot  choice.Slot
 	began time.Time
 }
 
-func (d *Deployment) begin() attempted {
+// begin begins an attempt in a slot, which it gives back when it ends.
+func (d *Deployment) begin(slot choice.Slot) attempted {
 	d.tally.inFlight.Add(1)
-	return attempted{d.tally, time.Now()}
+	return attempted{d.tally, slot, time.Now()}
 }
 
 // answered notes when the answer began to come.
 func (a *attempted) answered(at time.Time) {
 	if a.tally != nil {
 		a.tally.observe(at, at.Sub(a.began))
+		a.slot.Answered()
 	}
 }
 
 // errorInAnswer is the reason for a failure that came with a status of success, which callers see under this code.
 const errorInAnswer = "upstream_error"
 
+// verdicts are what the outcomes say to a deployment's breaker.
+var verdicts = [outcomes]choice.Verdict{succeeded: choice.Good, rejected: choice.Good, failed: choice.Bad, abandoned: choice.Unjudged}
+
 // end judges the attempt. Only the first call counts.
 func (a *attempted) end(o outcome, reason string) {
 	if a.tally != nil {
-		a.tally.end(time.Now(), o, reason)
+		now := time.Now()
+		a.tally.end(now, o, reason)
 		a.tally = nil
+		a.slot.Release(now, verdicts[o])
 	}
 }
 
-// endStatus judges an attempt that was answered with a status other than success.
-func (a *attempted) endStatus(status int) {
+// endStatus judges an attempt that was answered with a status other than success. A server that says when it takes
+// requests again is left alone until then.
+func (a *attempted) endStatus(status int, after time.Duration) {
 	o := failed
 	if status >= 400 && status < 500 {
 		o = rejected
@@ -176,6 +212,9 @@ func (a *attempted) endStatus(status int) {
 		case 401, 402, 403, 407, 408, 429:
 			o = failed
 		}
+	}
+	if status == 429 && after > 0 {
+		a.slot.Aside(time.Now(), after)
 	}
 	a.end(o, "status "+strconv.Itoa(status))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"llmhub/proxy/choice"
 	"llmhub/proxy/upstream"
 )
 
@@ -185,8 +186,8 @@ func TestSetRoutesKeepsTallies(t *testing.T) {
 	a, b := client("a"), client("b")
 	p.SetRoutes(routes(a, b))
 	for _, d := range p.routes.Load().models["first"].Deployments {
-		under := d.begin()
-		ended := d.begin()
+		under := d.begin(choice.Slot{})
+		ended := d.begin(choice.Slot{})
 		ended.end(failed, "a reason")
 		ended.end(succeeded, "") // the second judgement is none
 		defer under.end(succeeded, "")
@@ -216,7 +217,7 @@ func BenchmarkTally(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			a := d.begin()
+			a := d.begin(choice.Slot{})
 			a.answered(a.began.Add(time.Millisecond))
 			a.end(succeeded, "")
 		}

@@ -128,7 +128,7 @@ func (x *exchange) watch(now time.Time) {
 		return
 	}
 	left := x.look(now)
-	if left != 0 && (x.policy() == Cancel || now.UnixNano()-left > int64(x.p.Limits.Drain)) {
+	if left != 0 && (x.policy() == Cancel || x.wake.Load() != nil || now.UnixNano()-left > int64(x.p.Limits.Drain)) {
 		x.interrupt()
 	}
 }

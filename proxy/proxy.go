@@ -8,12 +8,15 @@ package proxy
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/limit"
 	"llmhub/metering"
+	"llmhub/proxy/choice"
 	"llmhub/proxy/upstream"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -88,13 +91,17 @@ func (l *Limits) setDefaults() {
 	orElse(&l.Watch, d.Watch)
 }
 
-// Options are what a Proxy is made of; all but Limits and Logger are required.
+// Options are what a Proxy is made of; all but Engine, Limits and Logger are required.
 type Options struct {
 	Gate      Gate
 	Recorder  *metering.Recorder
 	Ledger    Ledger
 	Estimator Estimator
 	Metrics   *Metrics
+	// IDKey seals the IDs of stored responses.
+	IDKey []byte
+	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
+	Engine *limit.Engine
 	// Location is the billing time zone.
 	Location *time.Location
 	Limits   Limits
@@ -116,6 +123,11 @@ type Deployment struct {
 	Client *upstream.Client
 	// Kind names how the server is spoken to; empty means openai.
 	Kind string
+	// APIVersion is for azure that of the classic API, empty for the v1 API; for anthropic what is asked for where the
+	// caller names none.
+	APIVersion string
+	// AdaptiveThinking says of a model at a server of kind anthropic that it takes an effort rather than a budget.
+	AdaptiveThinking bool
 	// Model is its name there.
 	Model string
 	// OnDisconnect is the policy for clients that leave.
@@ -124,14 +136,41 @@ type Deployment struct {
 	AskUsage bool
 	// Idle is how long the model server may be silent in an answer; 0 means what Limits says.
 	Idle time.Duration
+	// Weight is its share of the requests of its tier; 0 means only those that the others of the tier cannot take. Where
+	// all weights are 0, all are alike.
+	Weight int
+	// Priority is its tier; the lowest is tried first.
+	Priority int
+	// Bounds are its slots, queue, breaker and drain. Deployments with the same client and model must have the same.
+	Bounds choice.Settings
 
 	// rejectsUsage is set once the server has refused to be asked for usage.
 	rejectsUsage atomic.Bool
+	name         string
 	tally        *tally
+	target       *choice.Target
 }
 
 // Name returns the deployment's name in records: upstream/model.
-func (d *Deployment) Name() string { return d.Client.Name() + "/" + d.Model }
+func (d *Deployment) Name() string {
+	if d.name != "" {
+		return d.name // spares an allocation for each request
+	}
+	return d.Client.Name() + "/" + d.Model
+}
+
+// Retries are how often a request is tried at a model's deployments while nothing has been sent to the client. The zero
+// value has each tried once.
+type Retries struct {
+	// Attempts bounds those of one request. Each deployment is tried once in any case.
+	Attempts int
+	// Backoff is waited before a deployment is asked again: doubled each time up to 5 s, jittered.
+	Backoff time.Duration
+	// MaxElapsed is how long after the first attempt a wait may end; no later one is begun.
+	MaxElapsed time.Duration
+	// Timeouts has a request tried again whose model server did not begin to answer in time. It may be at work on it.
+	Timeouts bool
+}
 
 // Model is a model as clients know it.
 type Model struct {
@@ -139,16 +178,26 @@ type Model struct {
 	OwnedBy     string
 	Created     time.Time
 	Deployments []*Deployment
+	// Balance says how the deployments of a tier share the requests; empty means choice.LeastBusy.
+	Balance choice.Balance
+	Retries Retries
+	// Fallbacks name the models whose deployments are tried when none of these could serve a request, and theirs after
+	// them. The request is metered as one for this model.
+	Fallbacks []string
 	// About is shown in the list of models; nil means that nothing is known.
 	About *About
 
 	metrics *modelMetrics
+	group   *choice.Group
+	line    []*Model // itself and those that it falls back to
 }
 
 // Routes maps the names of models to what serves them. It is not changed once it is in use.
 type Routes struct {
 	models map[string]*Model
 	names  []string // in the order of the configuration
+	// servers has one deployment of each model server that can store responses.
+	servers []*Deployment
 }
 
 // NewRoutes returns routes to the given models.
@@ -158,7 +207,33 @@ func NewRoutes(models []*Model) *Routes {
 		r.models[m.Name] = m
 		r.names = append(r.names, m.Name)
 	}
+	for _, m := range models {
+		m.line = r.lineOf(m, nil)
+		for _, d := range m.Deployments {
+			r.addServer(d)
+		}
+	}
 	return r
+}
+
+// addServer keeps a deployment if it is the first of a model server that has responses.
+func (r *Routes) addServer(d *Deployment) {
+	known := slices.ContainsFunc(r.servers, func(o *Deployment) bool { return o.Client == d.Client })
+	if !known && d.kind().serves(responsesEndpoint()) {
+		r.servers = append(r.servers, d)
+	}
+}
+
+// lineOf appends a model and those that it falls back to, each once, to a line.
+func (r *Routes) lineOf(m *Model, line []*Model) []*Model {
+	if m == nil || slices.Contains(line, m) {
+		return line
+	}
+	line = append(line, m)
+	for _, name := range m.Fallbacks {
+		line = r.lineOf(r.models[name], line)
+	}
+	return line
 }
 
 // Proxy is the data plane. Close must be called after the listener has been closed.
@@ -184,13 +259,28 @@ func New(o Options) *Proxy {
 }
 
 // SetRoutes replaces the routes for requests to come; those under way keep theirs. What Health says of deployments
-// whose client and model are the same as before goes on. It must not be called concurrently.
+// whose client and model are the same as before goes on, and so do their breakers, slots and queues. It must not be called concurrently.
 func (p *Proxy) SetRoutes(r *Routes) {
 	for _, m := range r.models {
 		m.metrics = p.Metrics.forModel(m.Name)
 	}
-	r.keepTallies(p.routes.Load(), p.Metrics, time.Now())
+	r.keepStates(p.routes.Load(), p.Metrics, time.Now())
 	p.routes.Store(r)
+	p.Metrics.states.routes.Store(r)
+}
+
+// DrainDeployment has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under
+// way go on. It holds while the process runs and the upstream's settings stay the same. It returns false if there is none.
+func (p *Proxy) DrainDeployment(name string, on bool) (found bool) {
+	for _, m := range p.routes.Load().models {
+		for _, d := range m.Deployments {
+			if d.Name() == name {
+				d.target.Drain(on)
+				found = true
+			}
+		}
+	}
+	return found
 }
 
 // Register adds the endpoints to a router, the same under /v1 and /v2.
@@ -203,6 +293,10 @@ func (p *Proxy) Register(router fiber.Router) {
 		g.Get("/models", p.listModels)
 		g.Get("/models/*", p.getModel)
 		g.Get("/usage", p.usage)
+		g.Get(responsesPath+"/:id", p.stored(""))
+		g.Delete(responsesPath+"/:id", p.stored(""))
+		g.Post(responsesPath+"/:id/cancel", p.stored("/cancel"))
+		g.Get(responsesPath+"/:id/input_items", p.stored("/input_items"))
 		g.Use(p.unknown)
 	}
 }
@@ -210,6 +304,7 @@ func (p *Proxy) Register(router fiber.Router) {
 // Drain refuses new requests, waits for those under way until ctx ends, and then cuts them.
 func (p *Proxy) Drain(ctx context.Context) {
 	p.draining.Store(true)
+	p.live.each((*exchange).wakeUp)
 	if p.live.wait(ctx) {
 		return
 	}

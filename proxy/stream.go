@@ -55,28 +55,29 @@ const endWait = 20 * time.Millisecond
 // maxPooled bounds the buffers that are kept for later.
 const maxPooled = 64 << 10
 
-// stream answers with an event stream. It returns once the model server has sent its first event, so that an error
-// that comes instead keeps its status.
-func (x *exchange) stream(ctx *fasthttp.RequestCtx) *openai.Error {
+// receiveStream waits for the first event of a stream, so that an error that comes instead keeps its status and
+// another deployment can be tried.
+func (x *exchange) receiveStream() *openai.Error {
 	s := &stream{
 		x: x, scanner: openai.NewScanner(x.p.Limits.EventBytes),
-		strip: x.request.Stream && !x.request.IncludeUsage, out: *outBuffers.Get().(*[]byte), heard: time.Now(),
+		strip: x.request.Stream && !x.request.IncludeUsage && x.endpoint.dialect == openai.DialectChat, out: *outBuffers.Get().(*[]byte), heard: time.Now(),
 	}
-	start := s.heard
-	refusal := s.awaitFirst()
-	x.upstreamTime += time.Since(start)
-	if refusal != nil {
-		x.attempt.endError(refusal)
+	if refusal := s.awaitFirst(); refusal != nil {
 		s.release()
 		return refusal
 	}
+	x.begun = s
+	return nil
+}
+
+// stream answers with the event stream that has begun.
+func (x *exchange) stream(ctx *fasthttp.RequestCtx) {
 	x.begin(ctx)
 	h := &ctx.Response.Header
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
-	ctx.Response.SetBodyStream(s, -1)
+	ctx.Response.SetBodyStream(x.begun, -1)
 	x.p.Metrics.streamBegun(x)
-	return nil
 }
 
 // awaitFirst reads up to the first event that is more than a comment; it leaves at once, before those behind it are
@@ -278,7 +279,7 @@ func (s *stream) finish() {
 // breakOff ends the stream with an error event and no polite end.
 func (s *stream) breakOff(e *openai.Error) {
 	s.x.failure = e
-	s.out = e.AppendEvent(s.out, s.x.name)
+	s.out = e.AppendEventIn(s.x.endpoint.form, s.out, s.x.name)
 	s.phase = phaseBreakOff
 }
 

@@ -4,31 +4,46 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"llmhub/proxy/anthropic"
 	"llmhub/proxy/openai"
 )
 
 var scratch = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
-// whole answers with an answer that is not streamed, once its usage is durable.
-func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
-	start := time.Now()
-	x.attempt.answered(start)
-	refusal := x.readWhole(&ctx.Response)
-	x.upstreamTime += time.Since(start)
-	if refusal == nil {
-		refusal = x.readAnswer(ctx.Response.Body())
-	}
-	if refusal != nil {
-		x.attempt.endError(refusal)
+// receiveWhole reads an answer that is not streamed into the response, in place of what an attempt before has left there.
+func (x *exchange) receiveWhole(r *fasthttp.Response) *openai.Error {
+	x.attempt.answered(time.Now())
+	r.ResetBody()
+	if refusal := x.readWhole(r); refusal != nil {
 		return refusal
 	}
+	if x.endpoint.multipart && !isJSON(x.call.Load().ContentType) {
+		return nil // a transcript as plain text, or as subtitles
+	}
+	return x.readAnswer(r)
+}
+
+// isJSON says whether a content type is that of JSON.
+func isJSON(contentType string) bool {
+	return contentType == "" || strings.HasPrefix(contentType, "application/json")
+}
+
+// whole answers with the answer that has been received, once its usage is durable.
+func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	x.answered = true
 	x.attempt.end(succeeded, "")
+	if x.endpoint.free {
+		x.void()
+		x.begin(ctx)
+		x.p.Metrics.answered(x)
+		return nil
+	}
 	err := x.settleFinished()
 	x.leave()
 	if err != nil {
@@ -40,13 +55,20 @@ func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 }
 
 // readAnswer takes what the gateway must know from an answer's body.
-func (x *exchange) readAnswer(body []byte) *openai.Error {
+func (x *exchange) readAnswer(r *fasthttp.Response) *openai.Error {
+	body := r.Body()
 	chunk, err := x.meter.Whole(body)
 	switch {
 	case err != nil:
 		return errBadAnswer
 	case chunk.IsError:
 		return openai.UpstreamError(x.call.Load().Status, body)
+	}
+	if x.request.Stream && !x.fits() {
+		return x.budgetSpent()
+	}
+	if x.endpoint.dialect == openai.DialectResponses {
+		r.SetBodyRaw(x.meter.AppendWithIDs(make([]byte, 0, len(body)+128), body, x.sealID))
 	}
 	return nil
 }
@@ -72,6 +94,8 @@ func (x *exchange) readWhole(r *fasthttp.Response) *openai.Error {
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return errStalled
+		case errors.Is(err, anthropic.ErrTooLarge):
+			return errAnswerTooLarge
 		case err != nil:
 			return x.brokenAnswer(err)
 		}

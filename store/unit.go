@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Unit is what a model server bills beside tokens.
@@ -56,14 +57,37 @@ func (u Unit) String() string {
 	return "unit-" + strconv.Itoa(int(u))
 }
 
+const imagePrefix = "image_"
+
+// ImageSize returns the size of images that a unit is for, such as "1024x1024"; empty for all other units.
+func (u Unit) ImageSize() string {
+	if size, sized := strings.CutPrefix(u.String(), imagePrefix); sized {
+		return size
+	}
+	return ""
+}
+
+// ImageUnit returns the unit of images of a size such as "1024x1024": UnitImage for one without a unit of its own.
+func ImageUnit(size string) Unit {
+	for u, name := range unitNames {
+		if s, sized := strings.CutPrefix(name, imagePrefix); sized && s == size {
+			return Unit(u)
+		}
+	}
+	return UnitImage
+}
+
 // Quantity is a number of units; N is positive.
 type Quantity struct {
 	Unit Unit
 	N    int64
 }
 
-// MaxQuantities bounds those of one event.
-const MaxQuantities = 16
+// MaxQuantities bounds the quantities of one event, MaxQuantity the number of each; what is more, no ledger takes.
+const (
+	MaxQuantities = 16
+	MaxQuantity   = 1 << 40
+)
 
 // Quantities are what was used beside tokens: at most one of each unit, in ascending order of units; nil is nothing.
 type Quantities []Quantity
@@ -89,8 +113,11 @@ func (q Quantities) Plus(u Unit, n int64) Quantities {
 	return slices.Insert(q, i, Quantity{u, n})
 }
 
-// PlusAll returns q with all of r added, changing q's array where it has one.
+// PlusAll returns q with all of r added, changing q's array where it has one, and never sharing that of r.
 func (q Quantities) PlusAll(r Quantities) Quantities {
+	if len(q) == 0 {
+		return slices.Clone(r)
+	}
 	for _, x := range r {
 		q = q.Plus(x.Unit, x.N)
 	}

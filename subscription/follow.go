@@ -142,12 +142,12 @@ func (g *Gate) setSubscription(d store.Document, sub Subscription, t touched) {
 
 func limitsOf(sub Subscription) subscriptionLimits {
 	l := subscriptionLimits{all: rulesOrNil(sub.Limits)}
-	for model, rules := range sub.ModelLimits {
-		if rules := rulesOrNil(rules); rules != nil {
+	for model := range sub.ModelLimits {
+		if scope := sub.Scope(model); scope.Rules != nil {
 			if l.models == nil {
 				l.models = make(map[string]limit.Scope, len(sub.ModelLimits))
 			}
-			l.models[model] = limit.Scope{ID: sub.ID + "/" + model, Rules: rules}
+			l.models[model] = scope
 		}
 	}
 	return l

@@ -12,6 +12,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/store"
 )
 
@@ -34,6 +35,7 @@ type CreateKey struct {
 	// Models restricts the subscription's; empty means all of them.
 	Models    []string
 	ExpiresAt *time.Time
+	Limits    limit.Rules
 	// FormToken is a random text that a form carries, at most 64 bytes, by which its repetition is told from another key
 	// of the same name; empty without a form.
 	FormToken string
@@ -73,7 +75,11 @@ func (s *Service) prepareKey(by identity.Actor, c CreateKey) (Key, error) {
 	if len(c.FormToken) > maxFormTokenBytes || !utf8.ValidString(c.FormToken) {
 		return Key{}, fault.New(fault.Invalid, "form_token", "is none that a form was given")
 	}
-	key := Key{SubscriptionID: c.SubscriptionID, Name: name, Models: models, CreatedAt: s.stamp(), CreatedBy: by.Name}
+	limits, err := c.Limits.Check()
+	if err != nil {
+		return Key{}, err
+	}
+	key := Key{SubscriptionID: c.SubscriptionID, Name: name, Models: models, Limits: limits, CreatedAt: s.stamp(), CreatedBy: by.Name}
 	if c.ExpiresAt != nil {
 		at := c.ExpiresAt.UTC().Truncate(time.Second)
 		if !at.After(s.now()) || at.Year() > maxYear {

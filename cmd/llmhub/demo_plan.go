@@ -6,6 +6,8 @@ import (
 
 	"llmhub/identity"
 	"llmhub/identity/iam/iamtest"
+	"llmhub/limit"
+	"llmhub/store"
 )
 
 // The sizes of the demo.
@@ -43,6 +45,8 @@ type demoCustomer struct {
 	// ends is when the tenant is suspended or cancels, and uses nothing any more; zero if it does not.
 	ends time.Time
 	keys []demoKey
+	// limits are those of the subscription: of a model, or under the empty name of all use.
+	limits map[string]limit.Rules
 }
 
 // demoFate is what becomes of a customer.
@@ -71,8 +75,12 @@ type demoKey struct {
 	// It is used on each day, each of every days: by so many requests and so many tokens in all; never if every is 0.
 	every, phase, requests int
 	perDay                 int64
+	// unit is what each request uses beside tokens, perRequest how many of it at most; nothing if that is 0.
+	unit       store.Unit
+	perRequest int64
 	// weekends says that it is used at weekends, too, if less.
 	weekends bool
+	limits   limit.Rules
 	// id is given when it is made.
 	id string
 }
@@ -83,19 +91,32 @@ var janasKeys = []struct {
 	perDay      int64
 	weekends    bool
 	gone        bool
+	// limits are wide, so that nobody who tries the demo is refused.
+	limits limit.Rules
 }{
-	{"support-chat-prod", "llama-3.3-70b", 1_350_000, true, false},
-	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false},
-	{"code-review-ci", "gpt-oss-120b", 370_000, false, false},
-	{"intranet-search", "gpt-4.1", 210_000, false, false},
-	{"workshop-october", demoModel, 60_000, false, true},
+	{"support-chat-prod", "llama-3.3-70b", 1_350_000, true, false, limit.Rules{MonthlyTokens: 50_000_000, RequestsPerMinute: 600}},
+	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false, limit.Rules{MonthlyTokens: 12_000_000, DryRun: true}},
+	{"code-review-ci", "gpt-oss-120b", 370_000, false, false, limit.Rules{}},
+	{"intranet-search", "gpt-4.1", 210_000, false, false, limit.Rules{}},
+	{"workshop-october", demoModel, 60_000, false, true, limit.Rules{}},
+}
+
+// janasOthers are keys of the same customer for models that are billed by other units than tokens.
+var janasOthers = []struct {
+	name, model string
+	unit        store.Unit
+	perRequest  int64
+}{
+	{"product-pictures", "flux.1-schnell", store.UnitImage1024, 4},
+	{"service-calls", "whisper-large-v3", store.UnitAudioMillisecond, 600_000},
+	{"parts-ranking", "bge-reranker-v2-m3", store.UnitSearch, 5},
 }
 
 // planDemo returns the plan of a size.
 func planDemo(size string, now time.Time) (demoPlan, error) {
 	switch size {
 	case demoSmall:
-		return demoPlan{customers: []demoCustomer{jana(now.AddDate(0, 0, -demoDays), now)}, total: len(janasKeys)}, nil
+		return demoPlan{customers: []demoCustomer{jana(now.AddDate(0, 0, -demoDays), now)}, total: len(janasKeys) + len(janasOthers)}, nil
 	case demoLarge:
 		return largePlan(now, largeKeys), nil
 	}
@@ -110,16 +131,23 @@ func jana(joined, now time.Time) demoCustomer {
 			Company: "Muster Maschinenbau GmbH", Website: "https://www.example.com", SellerEmail: "it-einkauf@example.com",
 			MarketplaceEmail: "cloud-team@example.com", Phone: "+49 30 1234567",
 		},
+		limits: map[string]limit.Rules{"": {MonthlyAmount: "500"}, "gpt-4.1": {OutputTokensPerMinute: 200_000, Concurrency: 100}},
 	}
 	for _, k := range janasKeys {
 		key := demoKey{
 			name: k.name, model: k.model, made: joined.Add(subscribedAfter), until: now,
-			every: 1, requests: 24, perDay: k.perDay, weekends: k.weekends, gone: k.gone,
+			every: 1, requests: 24, perDay: k.perDay, weekends: k.weekends, gone: k.gone, limits: k.limits,
 		}
 		if k.gone {
 			key.until = now.AddDate(0, 0, -demoDays/5)
 		}
 		c.keys = append(c.keys, key)
+	}
+	for _, k := range janasOthers {
+		c.keys = append(c.keys, demoKey{
+			name: k.name, model: k.model, made: joined.Add(subscribedAfter), until: now,
+			every: 1, requests: 12, unit: k.unit, perRequest: k.perRequest,
+		})
 	}
 	return c
 }

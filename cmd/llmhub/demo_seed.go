@@ -86,6 +86,11 @@ func (d *demoSeed) customer(ctx context.Context, c *demoCustomer) (by identity.A
 			return by, sub, err
 		}
 	}
+	for model, rules := range c.limits {
+		if _, err := d.service.SetSubscriptionLimits(ctx, identity.Administrator(), sub.ID, model, rules); err != nil {
+			return by, sub, err
+		}
+	}
 	return by, sub, d.fate(ctx, by, c, sub)
 }
 
@@ -142,7 +147,7 @@ func (d *demoSeed) profile(ctx context.Context, by identity.Actor, c *demoCustom
 
 func (d *demoSeed) key(ctx context.Context, by identity.Actor, subscriptionID string, k *demoKey) error {
 	d.clock = k.made
-	create := subscription.CreateKey{SubscriptionID: subscriptionID, Name: k.name}
+	create := subscription.CreateKey{SubscriptionID: subscriptionID, Name: k.name, Limits: k.limits}
 	if !k.expires.IsZero() {
 		create.ExpiresAt = &k.expires
 	}

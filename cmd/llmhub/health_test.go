@@ -151,7 +151,7 @@ func TestHealthOfFallback(t *testing.T) {
 		full.Name, full.MaxConnections = "full", 1
 		cfg.Upstreams = append(cfg.Upstreams, nowhere, full)
 		cfg.Models = append(cfg.Models,
-			config.Model{Name: "m", Deployments: []config.Deployment{{Upstream: "nowhere", Model: "m"}, {Upstream: "cancel", Model: "m"}}},
+			config.Model{Name: "m", Deployments: []config.Deployment{{Upstream: "nowhere", Model: "m"}, {Upstream: "cancel", Model: "m", Priority: 1}}},
 			config.Model{Name: modelPaused, Deployments: []config.Deployment{{Upstream: "full", Model: modelPaused}}})
 	})
 	a := h.account("fallback")

@@ -36,7 +36,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 	}
 	check(newRootCommand(testEnvironment()))
-	if seen < 33 {
+	if seen < 35 {
 		t.Errorf("only %d commands seen", seen)
 	}
 }

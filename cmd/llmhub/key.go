@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"llmhub/limit"
 )
 
 type keyAnswer struct {
@@ -27,20 +29,22 @@ type keyAnswer struct {
 func newKeyCommand(api *apiFlags) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "key",
-		Short: "Create, list and deactivate API keys",
-	}, newKeyCreate(api), newKeyList(api), newKeyDeactivate(api))
+		Short: "Create, list, limit and deactivate API keys",
+	}, newKeyCreate(api), newKeyList(api), newKeyLimits(api), newKeyDeactivate(api))
 }
 
 func newKeyCreate(api *apiFlags) *cobra.Command {
 	var subscription, name, expires string
 	var models []string
+	var limits limitFlags
 	cmd := &cobra.Command{
-		Use:   "create --subscription ID --name NAME [--expires TIME] [--models NAME,NAME]",
+		Use:   "create --subscription ID --name NAME [--expires TIME] [--models NAME,NAME] [--monthly-amount AMOUNT] …",
 		Short: "Create a key and print it, once",
 		Long: `Create a key and print it. The key is shown this once and cannot be had again: only a
 hash of it is stored. It alone goes to standard output, everything else to standard error.`,
 		Example: `  KEY=$(llmhub key create --subscription SUBSCRIPTION --name ci)
   llmhub key create --subscription SUBSCRIPTION --name trial --expires 30d --models gpt-4o-mini
+  llmhub key create --subscription SUBSCRIPTION --name shop --monthly-amount 25.00 --requests-per-minute 60
   llmhub key create --subscription SUBSCRIPTION --name batch --expires 2027-01-01T00:00:00Z`,
 		Args: cobra.NoArgs,
 	}
@@ -48,6 +52,7 @@ hash of it is stored. It alone goes to standard output, everything else to stand
 	cmd.Flags().StringVar(&name, "name", "", "name of the key, unique in its subscription")
 	cmd.Flags().StringVar(&expires, "expires", "", "when it ends: a time such as 2027-01-01T00:00:00Z, or from now on such as 12h or 30d (default never)")
 	cmd.Flags().StringSliceVar(&models, "models", nil, "models it may use (default all of the subscription)")
+	limits.add(cmd)
 	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
 		if err := required(cmd, "subscription", "name"); err != nil {
 			return nil, err
@@ -59,6 +64,9 @@ hash of it is stored. It alone goes to standard output, everything else to stand
 				return nil, err
 			}
 			body["expires_at"] = at.UTC().Format(time.RFC3339)
+		}
+		if rules, given := limits.change(cmd, limit.Rules{}); given {
+			body["limits"] = rules
 		}
 		return c.post(cmd.Context(), "/keys", body)
 	}, func(text json.RawMessage) error {

@@ -52,7 +52,7 @@ func (s *server) makePages() (err error) {
 	p, portal, iam := &s.people, s.cfg.Portal, s.cfg.IAM
 	s.web, err = web.New(web.Options{
 		Guard: p.guard, SignIn: p.signIn, Sessions: p.sessions, Tenants: p.tenants, Users: p.users, Profiles: p.profiles,
-		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store, Deployments: s.deployer,
+		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store, Budget: s.engine.Budget, Deployments: s.deployer,
 		TenantUsage: s.tenantUsage,
 		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
 		Prices:          func() metering.PriceList { return *s.prices.Load() },
@@ -122,6 +122,8 @@ func (s *server) upstreamHealth() []gateway.Upstream {
 			Upstream: h.Upstream, Deployment: h.Deployment, Models: h.Models, State: string(h.State), Requests: h.Requests, Failures: h.Failures,
 			InFlight: h.InFlight, WindowRequests: h.WindowRequests, WindowFailures: h.WindowFailures, FirstByteMedian: h.FirstByteP50,
 			FirstByteSlow: h.FirstByteP95, LastSuccess: h.LastSuccess, LastFailure: h.LastFailure, LastReason: h.LastReason,
+			Weight: h.Weight, Priority: h.Priority, Breaker: h.Breaker, BreakerUntil: h.BreakerUntil, Draining: h.Draining,
+			Queued: h.Queued, MaxConcurrency: h.MaxConcurrency,
 		}
 	}
 	return list

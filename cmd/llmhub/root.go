@@ -51,6 +51,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newSubscriptionCommand(api),
 		newKeyCommand(api),
 		newWorkloadCommand(api),
+		newUpstreamCommand(api),
 		newUsageCommand(api),
 		newAuditCommand(api),
 		newVersionCommand(env),

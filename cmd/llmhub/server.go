@@ -19,11 +19,13 @@ import (
 	"llmhub/config"
 	"llmhub/deployer"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/portal"
 	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 	"llmhub/proxy"
+	"llmhub/proxy/choice"
 	"llmhub/proxy/estimate"
 	"llmhub/proxy/upstream"
 	"llmhub/secret"
@@ -42,6 +44,7 @@ type server struct {
 	gate     *subscription.Gate
 	service  *subscription.Service
 	people   people
+	engine   *limit.Engine
 	recorder *metering.Recorder
 	counter  *estimate.Counter
 	proxy    *proxy.Proxy
@@ -103,14 +106,19 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 		return nil, err
 	}
 	metrics := proxy.NewMetrics(s.registry)
-	s.recorder, err = metering.NewRecorder(ctx, s.store, metering.RecorderOptions{Observer: metrics, Logger: log})
+	s.engine = s.newEngine()
+	s.recorder, err = metering.NewRecorder(ctx, s.engine.Ledger(s.store), metering.RecorderOptions{Observer: metrics, Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	s.counter = estimate.New(1)
+	ids, err := secret.LoadKey(cfg.Data, "responses")
+	if err != nil {
+		return nil, err
+	}
 	s.proxy = proxy.New(proxy.Options{
-		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics,
-		Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
+		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics, IDKey: ids,
+		Engine: s.engine, Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
 	})
 	if err = s.route(cfg); err != nil {
 		return nil, err
@@ -131,6 +139,23 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	s.app = s.newApp()
 	return s, nil
+}
+
+// newEngine returns what keeps requests within limits. All usage is committed through it.
+func (s *server) newEngine() *limit.Engine {
+	return limit.New(limit.Options{
+		Ledger: s.store, Location: s.cfg.Billing.TimeZone,
+		Prices: s.priceList,
+		KeysOf: s.gate.KeyIDs, SubscriptionOf: s.gate.SubscriptionOf,
+	})
+}
+
+// priceList returns the prices in force; there are none before the first configuration is.
+func (s *server) priceList() metering.PriceList {
+	if list := s.prices.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 // makeGate makes what knows the keys, and the services that change them.
@@ -203,12 +228,15 @@ func (s *server) route(cfg *config.Config) error {
 	}
 	models := make([]*proxy.Model, len(cfg.Models))
 	for i, m := range cfg.Models {
-		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About)}
+		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About),
+			Balance: choice.Balance(m.Balance), Retries: proxy.Retries(m.Retries), Fallbacks: m.Fallbacks}
 		for _, d := range m.Deployments {
 			c := clients[d.Upstream]
 			models[i].Deployments = append(models[i].Deployments, &proxy.Deployment{
-				Client: c.Client, Model: d.Model, OnDisconnect: proxy.Policy(c.cfg.OnDisconnect),
+				Client: c.Client, Kind: c.cfg.Kind, APIVersion: c.cfg.APIVersion, Model: d.Model,
+				AdaptiveThinking: d.Thinking == config.ThinkingAdaptive, OnDisconnect: proxy.Policy(c.cfg.OnDisconnect),
 				AskUsage: c.cfg.StreamUsage, Idle: c.cfg.IdleTimeout,
+				Weight: d.Weight, Priority: d.Priority, Bounds: boundsOf(&d),
 			})
 		}
 	}
@@ -226,18 +254,39 @@ func (s *server) route(cfg *config.Config) error {
 	return nil
 }
 
+func boundsOf(d *config.Deployment) choice.Settings {
+	return choice.Settings{
+		MaxConcurrency: d.MaxConcurrency, Queue: d.Queue, QueueTimeout: d.QueueTimeout, Draining: d.Drain, Breaker: choice.Breaker(d.Breaker),
+	}
+}
+
 func upstreamConfig(u config.Upstream) upstream.Config {
 	c := upstream.Config{
 		Name: u.Name, BaseURL: u.BaseURL.String(), ConnectTimeout: u.ConnectTimeout,
 		HeaderTimeout: u.FirstByteTimeout, MaxConnections: u.MaxConnections,
 	}
 	if u.APIKey.IsSet() {
-		c.Authorization = "Bearer " + u.APIKey.Reveal()
+		c.Header = append(c.Header, credentials(u))
+	}
+	for _, h := range u.Headers {
+		c.Header = append(c.Header, upstream.Header{Name: h.Name, Value: h.Value.Reveal()})
 	}
 	if u.RootCAs != nil {
 		c.TLS = &tls.Config{RootCAs: u.RootCAs, MinVersion: tls.VersionTLS12}
 	}
 	return c
+}
+
+// credentials returns the header that an upstream's key is sent in.
+func credentials(u config.Upstream) upstream.Header {
+	key := u.APIKey.Reveal()
+	switch {
+	case u.Auth == config.AuthBearer:
+		return upstream.Header{Name: "Authorization", Value: "Bearer " + key}
+	case u.Kind == config.KindAnthropic:
+		return upstream.Header{Name: "x-api-key", Value: key}
+	}
+	return upstream.Header{Name: "api-key", Value: key}
 }
 
 // reload puts another configuration in force, as far as that goes without a restart.
@@ -368,8 +417,8 @@ func (s *server) newPortal() *portal.Portal {
 	return portal.New(portal.Options{
 		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
 		Tokens: p.tokens, Audit: p.audit, Ledger: s.store, Deployments: s.deployer,
-		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
-		Prices:   func() metering.PriceList { return *s.prices.Load() },
+		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, DrainUpstream: s.proxy.DrainDeployment, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
+		Prices: s.priceList, Budget: s.engine.Budget,
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,
 	})

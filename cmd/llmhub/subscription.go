@@ -22,8 +22,8 @@ type subscriptionAnswer struct {
 func newSubscriptionCommand(api *apiFlags) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "subscription",
-		Short: "Create, list and cancel subscriptions",
-	}, newSubscriptionCreate(api), newSubscriptionList(api), newSubscriptionCancel(api))
+		Short: "Create, list, limit and cancel subscriptions",
+	}, newSubscriptionCreate(api), newSubscriptionList(api), newSubscriptionLimits(api), newSubscriptionCancel(api))
 }
 
 func newSubscriptionCreate(api *apiFlags) *cobra.Command {

@@ -26,4 +26,13 @@ type Upstream struct {
 	FirstByteMedian, FirstByteSlow time.Duration
 	LastSuccess, LastFailure       time.Time
 	LastReason                     string
+	// Weight and Priority say which share of the requests it is sent, and in which tier.
+	Weight, Priority int
+	// Breaker is closed, open or half-open; BreakerUntil is until when it is open, otherwise zero.
+	Breaker      string
+	BreakerUntil time.Time
+	// Draining says that it takes no new requests.
+	Draining bool
+	// Queued wait for one of MaxConcurrency slots; 0 means that these have no bound.
+	Queued, MaxConcurrency int
 }

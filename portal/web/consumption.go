@@ -40,6 +40,8 @@ type consumptionPage struct {
 	Pager     pager
 	// AllKeys is how many keys there are, Unused how many of them used nothing.
 	AllKeys, Unused int
+	// Budgets are those of the subscription, where the page shows the current month.
+	Budgets []budgetMeter
 }
 
 // rangeForm is a form of method GET for a range of days.
@@ -122,7 +124,7 @@ func (w *Web) showConsumption(v *visit) error {
 		Path: path, Product: w.productName(c.of), Active: c.of.State == subscription.Active, Since: c.of.CreatedAt, AsOf: c.asOf,
 		PeriodText: v.periodText(c.days), Export: withQuery(path+".csv", query, "page", ""),
 		Month: v.pickMonth(path, "#usage", c.days.First.Month()), Range: v.rangeForm(c),
-		Total: figuresOf(c.Total), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
+		Total: v.withUnits(v.unitColumns(c.Total.Quantities), c.Total), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
 		Chart: v.usageChart(c, path), AllKeys: len(c.names), Unused: len(c.names) - len(c.Consumption.Keys),
 	}
 	if c.of.CancelledAt != nil {
@@ -130,6 +132,11 @@ func (w *Web) showConsumption(v *visit) error {
 	}
 	if p.Active && v.Actor.Has(c.of.TenantID, identity.Subscribe) && v.Tenant.State == identity.TenantActive {
 		p.NewKey = subscriptionPath(c.of.ID) + "/keys/new"
+	}
+	if today := w.today(); c.days.First <= today && today <= c.days.Last {
+		if p.Budgets, err = w.budgetMeters(v, c.of.Scope("")); err != nil {
+			return err
+		}
 	}
 	if !c.days.isMonth() {
 		p.Month.mark(choice{"", p.PeriodText, true})
@@ -206,7 +213,7 @@ func (w *Web) exportConsumption(v *visit) error {
 		named, rows = []string{"model"}, c.Models
 	}
 	header := append([]string{"from", "to"}, named...)
-	table.row(append(header, usageColumns...)...)
+	table.usageHeader(header, c.Total.Quantities)
 	for _, s := range rows {
 		names := []string{last, s.Name}
 		if c.by == metering.ByKey {

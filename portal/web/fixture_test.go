@@ -21,6 +21,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/portal/access"
 	"llmhub/portal/gateway"
@@ -93,9 +94,11 @@ type fixture struct {
 	web       *web.Web
 	// deployments stands for what deploys.
 	deployments *deployments
-	log         *lockedBuffer
-	source      store.Source
-	seq         uint64
+	// spent is what has been used of every budget.
+	spent  limit.BudgetState
+	log    *lockedBuffer
+	source store.Source
+	seq    uint64
 }
 
 type lockedBuffer struct {
@@ -164,6 +167,9 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	o := web.Options{
 		Audit: identity.NewAudit(d), Sessions: identity.NewSessions(d, sealer, identity.SessionOptions{}, now), Ledger: d,
 		Catalog: func() *catalog.Catalog { return products }, Models: testModels, Prices: func() metering.PriceList { return testPrices(f.t) },
+		Budget: func(context.Context, limit.Scope) (limit.BudgetState, error) {
+			return limit.BudgetState{Month: store.DayOf(now(), zone).Month(), SpentTokens: f.spent.SpentTokens, ReservedTokens: f.spent.ReservedTokens, SpentAmount: f.spent.SpentAmount}, nil
+		},
 		Upstreams: func() []gateway.Upstream { return nil }, CustomersSignIn: true, PublicURL: &url.URL{Scheme: "http", Host: "localhost"},
 		Chat:     func(context.Context, string, string, string) (string, error) { return "an answer", nil },
 		Location: zone, Currency: "EUR", Brand: web.Brand{Name: "Cloud Marketplace"}, Now: now, Logger: slog.New(slog.NewTextHandler(f.log, nil)),

@@ -4,9 +4,9 @@ import "net/url"
 
 // field is an input with its label, its hint and what is wrong with its value.
 type field struct {
-	Name, Label, Type, Value, Hint, Error, Autocomplete string
-	Required                                            bool
-	MaxLength                                           int
+	Name, Label, Type, Value, Hint, Error, Autocomplete, InputMode string
+	Required                                                       bool
+	MaxLength                                                      int
 }
 
 // DescribedBy names what explains the input.

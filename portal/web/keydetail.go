@@ -23,7 +23,13 @@ type keyPage struct {
 	Models []string
 	// Deactivate leads to the deactivation, empty where there is none.
 	Deactivate string
-	Events     []eventRow
+	Limits     limitsBox
+	// Also says that the subscription has limits, too; SubscriptionHref leads to them.
+	Also             bool
+	SubscriptionHref string
+	Events           []eventRow
+	// Units are the columns of what the requests used beside tokens.
+	Units []unitColumn
 	// Newest leads to the first page unless this is it, Older to the next one if there is one.
 	Newest, Older string
 	Sources       []countSource
@@ -32,6 +38,7 @@ type keyPage struct {
 type eventRow struct {
 	Time, Seconds, ID, Model         string
 	Input, Cached, Output, Reasoning int64
+	Units                            []unitCell
 	// Estimated is how many of the tokens no model server has reported.
 	Estimated        int64
 	Duration, Source string
@@ -89,12 +96,23 @@ func (w *Web) showKey(v *visit) error {
 		p.Deactivated = *k.DeactivatedAt
 	}
 	if state != subscription.KeyDeactivated && v.Actor.Has(k.TenantID, identity.Subscribe) {
-		p.Deactivate = keyPath(k) + "/deactivate"
+		p.Deactivate, p.Limits.Change = keyPath(k)+"/deactivate", keyPath(k)+"/limits"
+	}
+	if err := w.fillLimitsOf(v, k, s, &p); err != nil {
+		return err
 	}
 	if err := w.fillEvents(v, k, &p); err != nil {
 		return err
 	}
 	return keyTemplate.render(v, fiber.StatusOK, w.keyFrame(v, s, k, ""), p)
+}
+
+// fillLimitsOf reads what has been used of the key's budgets.
+func (w *Web) fillLimitsOf(v *visit, k subscription.Key, s subscription.Subscription, p *keyPage) error {
+	box, err := w.limitsBox(v, k.Scope(), "")
+	box.Change = p.Limits.Change
+	p.Limits, p.Also, p.SubscriptionHref = box, !s.Limits.IsZero() || len(s.ModelLimits) > 0, subscriptionPath(s.ID)+"#limits"
+	return err
 }
 
 // keyFrame is around the pages of a key; below is the name of the page below the key's own, empty for that itself.
@@ -120,8 +138,15 @@ func (w *Web) fillEvents(v *visit, k subscription.Key, p *keyPage) error {
 	if err != nil {
 		return err
 	}
+	var used store.Quantities
 	for _, e := range events {
-		p.Events = append(p.Events, v.eventRow(e))
+		used = used.PlusAll(e.Quantities)
+	}
+	p.Units = v.unitColumns(used)
+	for _, e := range events {
+		row := v.eventRow(e)
+		row.Units = v.unitCells(p.Units, e.Quantities)
+		p.Events = append(p.Events, row)
 	}
 	if cursor != "" {
 		p.Newest = keyPath(k)

@@ -5,6 +5,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/subscription"
 )
 
@@ -29,6 +30,8 @@ type keyRow struct {
 	Href, Name, Prefix, StateText, Class string
 	Created, LastUsed, Expires           time.Time
 	Tokens                               int64
+	// Budget says how much of a budget has been used that is nearly used up, BudgetClass is its look; empty otherwise.
+	Budget, BudgetClass string
 	// Deactivate leads to the deactivation, empty where there is none.
 	Deactivate string
 }
@@ -116,11 +119,27 @@ func (w *Web) keyRows(v *visit, s subscription.Subscription, keys []subscription
 		if k.ExpiresAt != nil {
 			rows[i].Expires = *k.ExpiresAt
 		}
+		if err := w.markBudget(v, k.Scope(), &rows[i]); err != nil {
+			return nil, err
+		}
 		if mayDeactivate && state != subscription.KeyDeactivated {
 			rows[i].Deactivate = rows[i].Href + "/deactivate"
 		}
 	}
 	return rows, nil
+}
+
+// markBudget marks a key with the budget that is used up the most, where that is nearly used up.
+func (w *Web) markBudget(v *visit, s limit.Scope, row *keyRow) error {
+	meters, err := w.budgetMeters(v, s)
+	most := int64(nearlyUsed)
+	for _, m := range meters {
+		if m.Permille >= most {
+			most = m.Permille
+			row.Budget, row.BudgetClass = v.t("limits.share", "Share", v.loc.Permille(most)), m.Class
+		}
+	}
+	return err
 }
 
 // keyClasses are the looks of the states of keys.

@@ -24,7 +24,9 @@ type managePage struct {
 	Models []string
 	// New and Cancel lead to a new key and to the cancellation; each is empty where it is not possible.
 	New, Cancel string
-	Keys        keyList
+	// Limits are those of all use, ModelLimits those of single models; each only if there are some.
+	Limits, ModelLimits []limitsBox
+	Keys                keyList
 }
 
 // subscriptionTabs leads to the pages of one subscription.
@@ -54,12 +56,28 @@ func (w *Web) showSubscription(v *visit) error {
 		status = fiber.StatusUnprocessableEntity
 	}
 	p := w.managePage(v, s)
+	if err := w.fillLimitsOfSubscription(v, s, &p); err != nil {
+		return err
+	}
 	if p.Keys, err = w.keyList(v, s, days, wrong); err != nil {
 		return err
 	}
 	return manageTemplate.render(v, status, frame{
 		Title: p.Product, Current: "/keys", Crumbs: []link{{"/subscriptions", v.t("subscription.list")}, {"", p.Product}},
 	}, p)
+}
+
+// fillLimitsOfSubscription reads what has been used of the subscription's budgets.
+func (w *Web) fillLimitsOfSubscription(v *visit, s subscription.Subscription, p *managePage) error {
+	boxes, err := w.subscriptionLimits(v, s)
+	for _, b := range boxes {
+		if b.Model == "" {
+			p.Limits = append(p.Limits, b)
+		} else {
+			p.ModelLimits = append(p.ModelLimits, b)
+		}
+	}
+	return err
 }
 
 // managePage returns the page without its keys.

@@ -17,6 +17,7 @@ var done = map[string]bool{
 	"rights-given":           true,
 	"rights-revoked":         true,
 	"key-deactivated":        true,
+	"limits-saved":           true,
 	"subscription-cancelled": true,
 	"configuration-saved":    true,
 	"draft-discarded":        true,

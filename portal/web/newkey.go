@@ -23,6 +23,7 @@ type newKeyPage struct {
 	Name, Expires field
 	Models        []modelBox
 	ModelsFault   string
+	Limits        limitsForm
 	Problems      []link
 	// Suspended says that the tenant can make no keys now.
 	Suspended bool
@@ -56,6 +57,8 @@ func (w *Web) keyRoutes() []route {
 		{fiber.MethodGet, "/subscriptions/:id/keys/new", customers, w.showNewKey},
 		{fiber.MethodPost, "/subscriptions/:id/keys/new", customers, w.createKey},
 		{fiber.MethodGet, "/subscriptions/:id/keys/:key", customers, w.showKey},
+		{fiber.MethodGet, "/subscriptions/:id/keys/:key/limits", customers, w.showKeyLimits},
+		{fiber.MethodPost, "/subscriptions/:id/keys/:key/limits", customers, w.setKeyLimits},
 		{fiber.MethodGet, "/subscriptions/:id/keys/:key/deactivate", customers, w.confirmDeactivate},
 		{fiber.MethodPost, "/subscriptions/:id/keys/:key/deactivate", customers, w.deactivateKey},
 	}
@@ -84,8 +87,9 @@ func (w *Web) answerNewKey(v *visit, status int, s subscription.Subscription, fa
 			Hint: v.t("keys.expires.hint", "Zone", w.Location.String()), Error: faults["expires_at"],
 		},
 		Models: w.modelBoxes(v, s), Suspended: v.Tenant.State == identity.TenantSuspended,
+		Limits: v.limitsForm(faults),
 	}
-	p.Problems = summary(faults, p.Name, p.Expires)
+	p.Problems = summary(faults, append([]field{p.Name, p.Expires}, p.Limits.fields()...)...)
 	if p.ModelsFault != "" {
 		p.Problems = append(p.Problems, link{"#models", v.t("keys.models") + ": " + p.ModelsFault})
 	}
@@ -119,7 +123,8 @@ func (w *Web) createKey(v *visit) error {
 		return err
 	}
 	expires, err := w.expiry(v.value("expires_at"))
-	if err != nil {
+	limits, wrong := v.readLimits()
+	if err := fault.Join(err, wrong); err != nil {
 		return w.refuseKey(v, s, err)
 	}
 	// All that can fail is done before, so that no key is made that could not be shown.
@@ -128,7 +133,7 @@ func (w *Web) createKey(v *visit) error {
 		return err
 	}
 	key, secret, err := w.Service.CreateKey(v.ctx, v.Actor, subscription.CreateKey{
-		SubscriptionID: s.ID, Name: v.value("name"), Models: v.form["model"], ExpiresAt: expires, FormToken: v.value("key_form"),
+		SubscriptionID: s.ID, Name: v.value("name"), Models: v.form["model"], ExpiresAt: expires, Limits: limits, FormToken: v.value("key_form"),
 	})
 	if errors.Is(err, subscription.ErrAlreadyCreated) {
 		return keyGoneTemplate.write(v, fiber.StatusConflict, f, keyGonePage{subscriptionPath(s.ID)})

@@ -27,6 +27,8 @@ func (w *Web) operatorRoutes() []route {
 		{fiber.MethodGet, "/operator/subscriptions", operators, w.showAllSubscriptions},
 		{fiber.MethodGet, "/operator/subscriptions/:subscription/cancel", operators, w.showOperatorCancel},
 		{fiber.MethodPost, "/operator/subscriptions/:subscription/cancel", operators, w.operatorCancel},
+		{fiber.MethodGet, "/operator/subscriptions/:subscription/limits", operators, w.showOperatorLimits},
+		{fiber.MethodPost, "/operator/subscriptions/:subscription/limits", operators, w.setOperatorLimits},
 		{fiber.MethodGet, "/operator/usage", operators, w.showTenantUsage},
 		{fiber.MethodGet, "/operator/usage.csv", operators, w.exportTenantUsage},
 		{fiber.MethodGet, "/operator/upstreams", operators, w.showUpstreams},

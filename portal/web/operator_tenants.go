@@ -162,11 +162,11 @@ type operatorSubscriptionsPage struct {
 }
 
 type operatorSubscriptionRow struct {
-	ID, Product, Tenant, TenantHref, Class, State, Cancel string
-	CreatedAt                                             time.Time
-	CancelledAt                                           *time.Time
-	CancelledBy, CancelReason                             string
-	ActiveKeys, Keys                                      int
+	ID, Product, Tenant, TenantHref, Class, State, Cancel, Limits string
+	CreatedAt                                                     time.Time
+	CancelledAt                                                   *time.Time
+	CancelledBy, CancelReason                                     string
+	ActiveKeys, Keys                                              int
 }
 
 var operatorSubscriptionsTemplate = newPage[operatorSubscriptionsPage]("operator-subscriptions")
@@ -205,7 +205,7 @@ func (v *visit) operatorSubscriptionRows(rows []subscription.SubscriptionRow) []
 			CancelReason: s.CancelReason, ActiveKeys: s.Keys.Active, Keys: s.Keys.All(),
 		}
 		if s.State == subscription.Active {
-			list[i].Cancel = "/operator/subscriptions/" + s.ID + "/cancel"
+			list[i].Cancel, list[i].Limits = "/operator/subscriptions/"+s.ID+"/cancel", operatorLimitsPath(s.ID)
 		} else {
 			list[i].Class = "off"
 		}

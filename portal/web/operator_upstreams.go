@@ -13,7 +13,7 @@ import (
 type upstreamsPage struct {
 	Rows []upstreamRow
 	// Models are those that are served, with their prices.
-	Models []modelPrice
+	Models priceTable
 }
 
 type upstreamRow struct {
@@ -23,6 +23,13 @@ type upstreamRow struct {
 	Median, Slow                               string
 	LastSuccess, LastFailure                   time.Time
 	LastReason                                 string
+	// Choice says which requests it is sent; Slots how many it may have.
+	Choice, Slots string
+	Draining      bool
+	// Breaker is empty while it is closed.
+	Breaker      string
+	BreakerUntil time.Time
+	Queued       int
 }
 
 var upstreamsTemplate = newPage[upstreamsPage]("operator-upstreams")
@@ -40,6 +47,14 @@ func (v *visit) upstreamRow(u gateway.Upstream) upstreamRow {
 		Upstream: u.Upstream, Deployment: u.Deployment, Models: strings.Join(u.Models, ", "), State: v.t("upstreams.state." + u.State),
 		Requests: u.Requests, Failures: u.Failures, InFlight: u.InFlight, LastSuccess: u.LastSuccess, LastFailure: u.LastFailure,
 		LastReason: u.LastReason, WindowRequests: unknown, WindowFailures: unknown, Median: unknown, Slow: unknown,
+	}
+	r.Choice = v.t("upstreams.choice", "Priority", u.Priority, "Weight", u.Weight)
+	r.Draining, r.Queued, r.BreakerUntil = u.Draining, u.Queued, u.BreakerUntil
+	if u.Breaker != "" && u.Breaker != "closed" {
+		r.Breaker = v.t("upstreams.breaker." + u.Breaker)
+	}
+	if u.MaxConcurrency > 0 {
+		r.Slots = v.loc.Number(int64(u.MaxConcurrency))
 	}
 	r.Class = map[string]string{"healthy": "good", "degraded": "warn", "failing": "bad"}[u.State]
 	if r.Class == "" {

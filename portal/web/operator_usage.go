@@ -8,6 +8,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/metering"
+	"llmhub/store"
 )
 
 // tenantUsagePage is what all tenants have used in a month.
@@ -16,6 +17,7 @@ type tenantUsagePage struct {
 	Export string
 	AsOf   time.Time
 	Total  usageFigures
+	Units  []unitColumn
 	Rows   []tenantUsageRow
 	Count  int
 	Pager  pager
@@ -27,11 +29,14 @@ type usageFigures struct {
 	Amount                                            string
 	// Incomplete says that the amount leaves out what has no price.
 	Incomplete bool
+	// Quantities are what was used beside tokens, Units the same in the columns of the page.
+	Quantities store.Quantities
+	Units      []unitCell
 }
 
 func figuresOf(f metering.Figures) usageFigures {
 	t := f.Tokens
-	return usageFigures{f.Requests, t.Input, t.CachedInput, t.Output, t.Reasoning, t.Total(), f.Amount.String(), !f.Priced}
+	return usageFigures{f.Requests, t.Input, t.CachedInput, t.Output, t.Reasoning, t.Total(), f.Amount.String(), !f.Priced, f.Quantities, nil}
 }
 
 // Charge is the amount as pages show it: that of what has no price at all is not known.
@@ -62,12 +67,13 @@ func (w *Web) showTenantUsage(v *visit) error {
 	query := v.allQuery()
 	page, pages := v.pageNumber(), max(1, (len(report.Tenants)+operatorPerPage-1)/operatorPerPage)
 	page = min(page, pages)
+	units := v.unitColumns(report.Total.Quantities)
 	p := tenantUsagePage{
-		Month: v.pickMonth(tenantUsagePath, "#usage", m), AsOf: report.AsOf, Total: figuresOf(report.Total), Count: len(report.Tenants),
+		Month: v.pickMonth(tenantUsagePath, "#usage", m), AsOf: report.AsOf, Total: v.withUnits(units, report.Total), Units: units, Count: len(report.Tenants),
 		Export: withQuery("/operator/usage.csv", nil, "month", m.String()), Pager: newPager(tenantUsagePath, query, page, pages, len(report.Tenants)),
 	}
 	for _, share := range report.Tenants[(page-1)*operatorPerPage : min(page*operatorPerPage, len(report.Tenants))] {
-		row, err := w.tenantUsageRow(v, share)
+		row, err := w.tenantUsageRow(v, share, units)
 		if err != nil {
 			return err
 		}
@@ -77,8 +83,8 @@ func (w *Web) showTenantUsage(v *visit) error {
 }
 
 // tenantUsageRow gives a tenant's share its name. Usage outlives what it was for.
-func (w *Web) tenantUsageRow(v *visit, s metering.TenantShare) (tenantUsageRow, error) {
-	row := tenantUsageRow{ID: s.TenantID, Name: v.t("opusage.unknown"), Domain: unknown, Figures: figuresOf(s.Figures), Keys: s.Keys, Permille: int64(s.Permille)}
+func (w *Web) tenantUsageRow(v *visit, s metering.TenantShare, units []unitColumn) (tenantUsageRow, error) {
+	row := tenantUsageRow{ID: s.TenantID, Name: v.t("opusage.unknown"), Domain: unknown, Figures: v.withUnits(units, s.Figures), Keys: s.Keys, Permille: int64(s.Permille)}
 	if s.TenantID == "" {
 		return row, nil
 	}
@@ -98,9 +104,9 @@ func (w *Web) exportTenantUsage(v *visit) error {
 		return err
 	}
 	table := v.newTable("usage-" + m.String() + ".csv")
-	table.row(append([]string{"month", "tenant_id", "tenant", "domain", "keys"}, usageColumns...)...)
+	table.usageHeader([]string{"month", "tenant_id", "tenant", "domain", "keys"}, report.Total.Quantities)
 	for _, s := range report.Tenants {
-		row, err := w.tenantUsageRow(v, s)
+		row, err := w.tenantUsageRow(v, s, nil)
 		if err != nil {
 			return err
 		}

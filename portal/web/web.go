@@ -12,6 +12,7 @@ import (
 
 	"llmhub/catalog"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/portal/access"
 	"llmhub/portal/gateway"
@@ -57,6 +58,8 @@ type Options struct {
 	Prices  func() metering.PriceList
 	// Upstreams returns how the model servers are doing.
 	Upstreams func() []gateway.Upstream
+	// Budget tells how much of a scope's budgets has been used this month.
+	Budget func(context.Context, limit.Scope) (limit.BudgetState, error)
 	// Chat answers a prompt with a key for browsers without JavaScript.
 	Chat Chat
 	// CustomersSignIn says that there is a directory customers can sign in with.

@@ -62,6 +62,8 @@ type Call struct {
 
 	// Fresh asks for a new connection. It is set before Do.
 	Fresh bool
+	// Sent says that the server may have seen some of the request.
+	Sent bool
 	// Status and ContentType are those of the answer.
 	Status      int
 	ContentType string
@@ -100,6 +102,7 @@ func (c *Call) exchange(conn net.Conn, r Request) error {
 	if err := c.Within(c.client.cfg.HeaderTimeout); err != nil {
 		return err
 	}
+	c.Sent = true
 	if err := c.send(conn, &r); err != nil {
 		return err
 	}
@@ -151,16 +154,12 @@ func (c *Call) send(conn net.Conn, r *Request) error {
 
 func (c *Call) appendHead(b []byte, r *Request, length int) []byte {
 	b = append(append(b, r.Method...), ' ')
-	b = append(append(append(b, c.client.prefix...), r.Path...), " HTTP/1.1\r\nHost: "...)
-	b = append(append(b, c.client.host...), "\r\n"...)
-	if a := c.client.cfg.Authorization; a != "" {
-		b = append(append(append(b, "Authorization: "...), a...), "\r\n"...)
-	}
+	b = append(append(append(b, c.client.prefix...), r.Path...), " HTTP/1.1\r\n"...)
+	b = append(b, c.client.head...)
 	for _, h := range r.Header {
 		b = append(append(b, h.Name...), ": "...)
 		b = append(append(b, h.Value...), "\r\n"...)
 	}
-	b = append(b, "User-Agent: llmhub\r\nAccept-Encoding: identity\r\n"...)
 	if r.Method != "GET" {
 		kind := r.ContentType
 		if kind == "" {

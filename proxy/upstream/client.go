@@ -26,8 +26,8 @@ type Config struct {
 	Name string
 	// BaseURL is the address that endpoint paths are appended to, such as https://api.example/v1.
 	BaseURL string
-	// Authorization is the value of that header; empty for none.
-	Authorization string
+	// Header is sent with each request: credentials, and what else the server wants.
+	Header []Header
 	// ConnectTimeout bounds connecting and the TLS handshake; 0 means 5 s.
 	ConnectTimeout time.Duration
 	// HeaderTimeout bounds the wait for the answer's header; 0 means 10 min, since whole answers are long in coming.
@@ -62,7 +62,7 @@ type Client struct {
 	cfg     Config
 	address string
 	prefix  string // the base URL's path
-	host    string // value of the Host header
+	head    string // the lines that each request has, from Host on
 	tls     *tls.Config
 
 	mu     sync.Mutex
@@ -83,7 +83,14 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("upstream %s: %q is not an http or https address", cfg.Name, cfg.BaseURL)
 	}
-	c := &Client{cfg: cfg, host: u.Host, prefix: strings.TrimSuffix(u.EscapedPath(), "/")}
+	c := &Client{cfg: cfg, head: "Host: " + u.Host + "\r\n", prefix: strings.TrimSuffix(u.EscapedPath(), "/")}
+	for _, h := range cfg.Header {
+		if strings.ContainsAny(h.Name+h.Value, "\r\n\x00") {
+			return nil, fmt.Errorf("upstream %s: header %q is not one line", cfg.Name, h.Name)
+		}
+		c.head += h.Name + ": " + h.Value + "\r\n"
+	}
+	c.head += "User-Agent: llmhub\r\nAccept-Encoding: identity\r\n"
 	port := u.Port()
 	if u.Scheme == "https" {
 		c.tls = &tls.Config{MinVersion: tls.VersionTLS12}

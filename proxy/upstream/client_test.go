@@ -57,7 +57,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	var conns atomic.Int32
 	s := echo(t, &conns)
 	s.Start()
-	c := newClient(t, Config{Name: "u", BaseURL: s.URL + "/base/", Authorization: "Bearer secret"})
+	c := newClient(t, Config{Name: "u", BaseURL: s.URL + "/base/", Header: []Header{{"Authorization", "Bearer secret"}, {"X-Title", "a b"}}})
 	long := strings.Repeat("long ", 100_000)
 	for _, payload := range []string{"a", long, "b", ""} {
 		got, err := get(c, payload)

@@ -61,3 +61,42 @@ func benchmarkCommit(b *testing.B, size int, commit func(*Store, store.Batch) er
 	b.ReportMetric(float64(s.log.Bytes()-before-frames)/float64(id), "payload-B/event")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(id), "ns/event")
 }
+
+// BenchmarkFold measures adding a second of a busy hub to the sums: 40 batches of 256 events, of 100 keys or of one for
+// each event.
+func BenchmarkFold(b *testing.B) {
+	for _, keys := range []int{100, 10_240} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) { benchmarkFold(b, keys) })
+	}
+}
+
+func benchmarkFold(b *testing.B, keys int) {
+	s := openTest(b, b.TempDir(), Options{Location: berlin(b), foldEvery: -1})
+	src, err := s.NewSource(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	batch := store.Batch{Source: src, Events: make([]store.Event, 256)}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		for range 40 {
+			batch.Seq++
+			for i := range batch.Events {
+				n++
+				batch.Events[i] = store.Event{ID: store.NewRequestID(src, uint64(n)), Key: fmt.Sprintf("key_%013d", n%keys),
+					Model: "gpt-4o-mini", Deployment: "local/gpt-4o-mini", At: noon, Provenance: store.FromUpstream,
+					Tokens: store.Tokens{Input: 900, Output: 300, CachedInput: 128}}
+			}
+			if err := s.commitWritten(batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+		if err := s.fold(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/event")
+}

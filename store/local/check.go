@@ -21,6 +21,9 @@ func checkEvent(e *store.Event) error {
 	if e.Duration < 0 {
 		return fmt.Errorf("%w: event %s took %s", store.ErrInvalid, e.ID, e.Duration)
 	}
+	if err := checkQuantities(e); err != nil {
+		return err
+	}
 	return checkNames(e.ID, e.Key, e.Model, e.Deployment, e.At)
 }
 

@@ -20,7 +20,7 @@ const (
 	flagForeign    = 0x10 // the request is not of the batch's source; the whole ID follows
 	flagDetails    = 0x20 // cached input and reasoning follow
 	flagEstimated  = 0x40 // estimated tokens follow
-	eventFlags     = provenanceMask | flagRecovered | flagForeign | flagDetails | flagEstimated
+	flagQuantities = 0x80 // other units than tokens follow
 
 	markKindMask = 0x03
 	markForeign  = 0x04
@@ -29,7 +29,7 @@ const (
 
 const counterMask = 1<<40 - 1
 
-// Limits of one batch, besides maxTxnRows. They keep what one frame changes within one transaction of Badger.
+// Limits of one batch, besides maxTxnRows and maxTxnBytes. They keep what one frame changes within one transaction of Badger.
 const (
 	maxEvents     = 8 * store.MaxBatchEvents
 	maxMarks      = store.MaxMarks
@@ -49,6 +49,7 @@ type event struct {
 	provenance             store.Provenance
 	recovered              bool
 	tokens                 store.Tokens
+	quantities             store.Quantities
 }
 
 // mark is a mark with numbers in place of names.
@@ -161,6 +162,9 @@ func (c *cursor) appendEvent(b []byte, e *event) []byte {
 	if e.tokens.Estimated != 0 {
 		flags |= flagEstimated
 	}
+	if len(e.quantities) > 0 {
+		flags |= flagQuantities
+	}
 	b = c.appendID(append(b, flags), e.id)
 	b = c.appendOrigin(b, e.key, e.model, e.deployment, e.at)
 	b = binary.AppendUvarint(b, uint64(e.duration))
@@ -172,6 +176,9 @@ func (c *cursor) appendEvent(b []byte, e *event) []byte {
 	}
 	if flags&flagEstimated != 0 {
 		b = binary.AppendUvarint(b, uint64(e.tokens.Estimated))
+	}
+	if flags&flagQuantities != 0 {
+		b = appendQuantities(append(b, byte(len(e.quantities))), e.quantities)
 	}
 	return b
 }

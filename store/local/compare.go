@@ -76,7 +76,7 @@ func compareSums[K comparable](v *verifier, txn *badger.Txn, row byte, parts int
 		}
 		if w := want[key(p)]; w == nil {
 			v.report.differ("sum %c %v is in the database, but not in the log", row, p[:parts])
-		} else if seen++; *w != got {
+		} else if seen++; !w.equal(got) {
 			v.report.differ("sum %c %v is %+v in the database and %+v in the log", row, p[:parts], got, *w)
 		}
 		return nil

@@ -36,12 +36,16 @@ func newWriter(t testing.TB, s *Store) *writer {
 	return &writer{t: t, s: s, src: src}
 }
 
-// batch returns the next batch, of one event.
+// batch returns the next batch, of one event; every other one has quantities.
 func (w *writer) batch() store.Batch {
 	w.n++
+	var q store.Quantities
+	if w.n%2 == 0 {
+		q = q.Plus(store.UnitImage1024, 1).Plus(store.UnitAudioMillisecond, int64(w.n))
+	}
 	return store.Batch{Source: w.src, Seq: w.n, Events: []store.Event{{
 		ID: store.NewRequestID(w.src, w.n), Key: fmt.Sprintf("key-%d", w.n%3), Model: "m", Deployment: "up/m", At: noon,
-		Provenance: store.FromUpstream, Tokens: store.Tokens{Input: 10, Output: int64(w.n)},
+		Provenance: store.FromUpstream, Tokens: store.Tokens{Input: 10, Output: int64(w.n)}, Quantities: q,
 	}}}
 }
 

@@ -9,12 +9,12 @@ import (
 	"llmhub/store"
 )
 
-var errPayload = errors.New("not a payload that is written")
+var errPayload = errors.New("not a payload that this version of llmhub writes")
 
 // decode reads a payload. It accepts only what encode writes within the limits, so that an error means damage.
 func (f *frame) decode(b []byte) error {
 	if len(b) == 0 || b[0] != payloadBatch && b[0] != payloadMarks {
-		return fmt.Errorf("%w: of an unknown type, perhaps by a later version of llmhub", errPayload)
+		return fmt.Errorf("%w: of an unknown type", errPayload)
 	}
 	r := reader{b: b[1:]}
 	source := r.upTo(1<<maxSourceBits - 1)
@@ -149,7 +149,7 @@ func (r *reader) mark() mark {
 }
 
 func (r *reader) event() event {
-	flags := r.flags(eventFlags)
+	flags := r.flags(0xff)
 	e := event{provenance: store.Provenance(flags & provenanceMask), recovered: flags&flagRecovered != 0}
 	if e.provenance < store.FromUpstream || e.provenance > store.FromEstimate {
 		r.bad = true
@@ -164,6 +164,9 @@ func (r *reader) event() event {
 	}
 	if flags&flagEstimated != 0 {
 		e.tokens.Estimated = r.tokens()
+	}
+	if flags&flagQuantities != 0 {
+		e.quantities = r.quantities()
 	}
 	return e
 }

@@ -3,18 +3,28 @@ package local
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"llmhub/store"
 	"llmhub/store/local/usagelog"
 )
 
-// A delta is sealed when it may need more than half of what one transaction of Badger takes (24,000 rows, 2.4 MB with
-// a memory table of 16 MB). A single frame may need more than half, but not more than the whole.
+// A delta is sealed when it may need more than half of the rows that one transaction of Badger takes, or more than it
+// takes of bytes in the worst case (24,000 rows, 2.4 MB with a memory table of 16 MB). A single frame may need more rows
+// than half, but not more than the whole.
 const (
-	maxFoldRows  = 11_000
-	maxFoldBytes = 1_100_000
-	maxTxnRows   = 22_000
+	maxFoldRows = 11_000
+	maxTxnRows  = 22_000
+	maxTxnBytes = 2_300_000
+)
+
+// What Badger counts for the rows of a cell (four sums, of every unit and with the largest numbers), of a key and of a
+// mark at worst, keys and what it adds to each included.
+const (
+	cellBytes = 4 * 190
+	keyBytes  = 60
+	markBytes = 80
 )
 
 // cell is what sums are kept by.
@@ -23,16 +33,33 @@ type cell struct {
 	day        store.Day
 }
 
-// sum is the content of one row of sums.
+// sum is the content of one row of sums. It has the array of its quantities for itself; copies share it, and must not be
+// added to.
 type sum struct {
-	requests int64
-	tokens   store.Tokens
+	requests   int64
+	tokens     store.Tokens
+	quantities store.Quantities
 }
 
 func (s *sum) add(t sum) {
 	s.requests += t.requests
 	s.tokens.Add(t.tokens)
+	if len(t.quantities) > 0 {
+		s.quantities = s.quantities.PlusAll(t.quantities)
+	}
 }
+
+// clone returns a copy that does not change with s.
+func (s *sum) clone() sum {
+	return sum{requests: s.requests, tokens: s.tokens, quantities: slices.Clone(s.quantities)}
+}
+
+func (s *sum) equal(t sum) bool {
+	return s.requests == t.requests && s.tokens == t.tokens && slices.Equal(s.quantities, t.quantities)
+}
+
+// sum returns what the event adds to each sum it belongs to. It shares the event's quantities.
+func (e *event) sum() sum { return sum{requests: 1, tokens: e.tokens, quantities: e.quantities} }
 
 // delta is what a stretch of consecutive frames changes. It is folded as a whole.
 type delta struct {
@@ -83,21 +110,32 @@ func (d *delta) rows() int {
 }
 
 // bytes bounds their size; each position takes up to five.
-func (d *delta) bytes() int { return 60*d.rows() + 5*d.positions + d.nameBytes + 4*len(d.names) }
+func (d *delta) bytes() int {
+	return cellBytes*len(d.cells) + keyBytes*(len(d.keys)+1) + markBytes*(len(d.marks)+len(d.seqs)) + 5*d.positions +
+		d.nameBytes + 4*len(d.names)
+}
 
 // fits tells whether a frame can join the delta.
 func (d *delta) fits(f *frame) bool {
 	if d.empty() {
 		return true
 	}
-	rows := 8*len(f.events) + len(f.marks)
-	return d.rows()+rows <= maxFoldRows && d.bytes()+60*rows+f.nameBytes <= maxFoldBytes
+	rows, bytes := f.sizeOf(len(f.events), len(f.events))
+	return d.rows()+rows <= maxFoldRows && d.bytes()+bytes <= maxTxnBytes
 }
 
-// rows bounds the rows that a frame alone changes, counting exactly where that is needed.
-func (f *frame) rows() int {
-	if worst := 8*len(f.events) + len(f.marks); worst <= maxTxnRows {
-		return worst
+// sizeOf bounds the rows and bytes that a frame alone changes if its events are of so many cells and keys.
+func (f *frame) sizeOf(cells, keys int) (rows, bytes int) {
+	marks := len(f.events) + len(f.marks)
+	return 4*cells + 2*keys + marks + 1, cellBytes*cells + keyBytes*keys + markBytes*len(f.marks) + 25*len(f.events) +
+		f.nameBytes + 4*len(f.names)
+}
+
+// size bounds the rows and bytes that a frame alone changes, counting exactly where that is needed.
+func (f *frame) size() (rows, bytes int) {
+	rows, bytes = f.sizeOf(len(f.events), len(f.events))
+	if rows <= maxTxnRows && bytes <= maxTxnBytes {
+		return rows, bytes
 	}
 	type pair struct{ key, model uint32 }
 	pairs, keys := map[pair]struct{}{}, map[uint32]struct{}{}
@@ -109,7 +147,7 @@ func (f *frame) rows() int {
 		first, last = min(first, e.at), max(last, e.at)
 	}
 	days := 2 + int(min((last-first)/(24*time.Hour).Milliseconds(), maxEvents))
-	return 4*min(len(pairs)*days, len(f.events)) + 2*len(keys) + len(f.events) + len(f.marks)
+	return f.sizeOf(min(len(pairs)*days, len(f.events)), len(keys))
 }
 
 // apply adds a frame at the given place. The caller holds the ledger's state for writing.
@@ -190,7 +228,7 @@ func (l *ledger) applyEvent(d *delta, e *event, pos usagelog.Position, seq uint6
 		s = new(sum)
 		d.cells[c] = s
 	}
-	s.add(sum{requests: 1, tokens: e.tokens})
+	s.add(e.sum())
 	k := d.keys[e.key]
 	if k == nil {
 		k = new(keyDelta)

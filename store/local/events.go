@@ -194,6 +194,6 @@ func (e *event) named(names []string) store.Event {
 		ID: e.id, Key: names[e.key], Model: names[e.model], Deployment: names[e.deployment],
 		At:         time.UnixMilli(e.at).UTC(),
 		Duration:   time.Duration(e.duration) * time.Millisecond,
-		Provenance: e.provenance, Recovered: e.recovered, Tokens: e.tokens,
+		Provenance: e.provenance, Recovered: e.recovered, Tokens: e.tokens, Quantities: e.quantities,
 	}
 }

@@ -159,7 +159,8 @@ func (w *rowWriter) add(key []byte, by sum) {
 	default:
 		w.err = item.Value(func(b []byte) error {
 			old, err := decodeSum(key, b)
-			by.add(old)
+			old.add(by) // not the other way round: what by is a copy of must stay as it is
+			by = old
 			return err
 		})
 	}

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"sync"
 	"testing"
@@ -183,8 +184,21 @@ func TestLimitsFitTransaction(t *testing.T) {
 	if n := s.db.MaxBatchCount(); n <= maxTxnRows || n/2 < maxFoldRows {
 		t.Errorf("a transaction takes %d rows", n)
 	}
-	if n := s.db.MaxBatchSize(); n/2 < maxFoldBytes || n < maxNameBytes+80*maxTxnRows {
+	if n := s.db.MaxBatchSize(); n < maxTxnBytes+1000 {
 		t.Errorf("a transaction takes %d bytes", n)
+	}
+	full := sum{requests: math.MaxInt64, tokens: store.Tokens{Input: math.MaxInt64, CachedInput: math.MaxInt64,
+		Output: math.MaxInt64, Reasoning: math.MaxInt64, Estimated: math.MaxInt64}}
+	for _, u := range store.Units() {
+		full.quantities = full.quantities.Plus(u, math.MaxInt64)
+	}
+	const perRow = 12 // what Badger adds to a row
+	if n := 4 * (len(rowKey(rowDay, 0, 0, 0)) + len(full.encode()) + perRow); n > cellBytes {
+		t.Errorf("the sums of a cell take %d bytes", n)
+	}
+	largest := frame{events: make([]event, store.MaxBatchEvents), names: make([]string, 3*store.MaxBatchEvents), nameBytes: maxNameBytes}
+	if rows, bytes := largest.sizeOf(store.MaxBatchEvents, store.MaxBatchEvents); rows > maxTxnRows || bytes > maxTxnBytes {
+		t.Errorf("the largest batch takes %d rows and %d bytes", rows, bytes)
 	}
 }
 
@@ -226,7 +240,8 @@ func FuzzPayload(f *testing.F) {
 		marks: []mark{{kind: store.MarkBegun, id: store.NewRequestID(3, 7), key: 2, model: 3, at: 1e12, requestBytes: 5},
 			{kind: store.MarkProgress, id: store.NewRequestID(1, 7), deltas: 4}, {kind: store.MarkVoid, id: store.NewRequestID(3, 1)}},
 		events: []event{{id: store.NewRequestID(3, 8), key: 2, model: 3, at: 1e12, duration: 9, provenance: store.FromPartial,
-			recovered: true, tokens: store.Tokens{Input: 1, CachedInput: 2, Output: 3, Reasoning: 4, Estimated: 5}}}}
+			recovered: true, tokens: store.Tokens{Input: 1, CachedInput: 2, Output: 3, Reasoning: 4, Estimated: 5},
+			quantities: store.Quantities{{Unit: store.UnitImage512, N: 3}, {Unit: store.UnitSearch, N: store.MaxQuantity}}}}}
 	f.Add(sample.encode(nil))
 	sample.seq, sample.events = 0, nil
 	f.Add(sample.encode(nil))

@@ -227,13 +227,13 @@ func (l *ledger) number(f *frame, b *entries) error {
 		f.events = append(f.events, event{
 			id: e.ID, key: l.numberOf(f, e.Key), model: l.numberOf(f, e.Model), deployment: l.numberOf(f, e.Deployment),
 			at: e.At.UnixMilli(), duration: e.Duration.Milliseconds(),
-			provenance: e.Provenance, recovered: e.Recovered, tokens: e.Tokens,
+			provenance: e.Provenance, recovered: e.Recovered, tokens: e.Tokens, quantities: e.Quantities,
 		})
 	}
 	if uint64(len(l.names))+uint64(len(f.names)) > maxNames {
 		return fmt.Errorf("too many names of keys, models and deployments: %w", store.ErrTooLarge)
 	}
-	if f.nameBytes > maxNameBytes || f.rows() > maxTxnRows {
+	if rows, bytes := f.size(); f.nameBytes > maxNameBytes || rows > maxTxnRows || bytes > maxTxnBytes {
 		return fmt.Errorf("batch of %d events of too many keys and models: %w", len(f.events), store.ErrTooLarge)
 	}
 	return nil

@@ -3,6 +3,7 @@ package local
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"llmhub/store"
 	"llmhub/store/local/usagelog"
@@ -48,7 +49,7 @@ func (s sum) encode() []byte {
 		s.tokens.Estimated} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
-	return b
+	return appendQuantities(b, s.quantities)
 }
 
 func decodeSum(key, b []byte) (sum, error) {
@@ -61,7 +62,11 @@ func decodeSum(key, b []byte) (sum, error) {
 		}
 		*n, b = int64(v), b[size:]
 	}
-	if len(b) > 0 {
+	r := reader{b: b}
+	for len(r.b) > 0 && !r.bad {
+		s.quantities = r.quantity(s.quantities, math.MaxInt64)
+	}
+	if r.bad {
 		return s, damagedRow(key)
 	}
 	return s, nil

@@ -128,7 +128,7 @@ func (l *ledger) waiting(t *tally) []waitingCells {
 		w := waitingCells{lastSeq: d.lastSeq, cells: map[cell]sum{}}
 		for c, s := range d.cells {
 			if t.wants(c.key, c.day) {
-				w.cells[c] = *s
+				w.cells[c] = s.clone()
 			}
 		}
 		list = append(list, w)
@@ -273,7 +273,7 @@ func (l *ledger) answer(t *tally) []store.Sum {
 	rows := make([]store.Sum, 0, len(t.sums))
 	l.state.RLock()
 	for g, s := range t.sums {
-		row := store.Sum{Day: g.day, Month: g.month, Requests: s.requests, Tokens: s.tokens}
+		row := store.Sum{Day: g.day, Month: g.month, Requests: s.requests, Tokens: s.tokens, Quantities: s.quantities}
 		if t.q.ByKey {
 			row.Key = l.names[g.key]
 		}

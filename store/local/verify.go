@@ -213,7 +213,7 @@ func (v *verifier) event(e *event, pos usagelog.Position) {
 		v.report.DuplicateRequests++
 		v.report.differ("request %s is counted more than once", e.id)
 	}
-	addTo(v.cells, cell{key: e.key, model: e.model, day: v.ledger.days.of(e.at)}, sum{requests: 1, tokens: e.tokens})
+	addTo(v.cells, cell{key: e.key, model: e.model, day: v.ledger.days.of(e.at)}, e.sum())
 	k := v.keys[e.key]
 	if k == nil {
 		k = &keyCheck{}

@@ -61,6 +61,10 @@ func TestVerifyFindsDifferences(t *testing.T) {
 		{"month sum", row(rowMonth, 0, month, 1), "sum m"},
 		{"global sum", row(rowGlobal, day, 1), "sum g"},
 		{"total", row(rowTotal, month, 0), "sum t"},
+		{"quantities", func(txn *badger.Txn) error {
+			s := sum{requests: 3, tokens: store.Tokens{Input: 30, Output: 18}, quantities: store.Quantities{{Unit: store.UnitSearch, N: 1}}}
+			return txn.Set(rowKey(rowDay, 0, day, 1), s.encode())
+		}, "sum d"},
 		{"invented sum", row(rowDay, 0, day+1, 1), "not in the log"},
 		{"lost sum", func(txn *badger.Txn) error { return txn.Delete(rowKey(rowTotal, month, 0)) }, "missing in the database"},
 		{"last use", func(txn *badger.Txn) error { return txn.Delete(rowKey(rowLast, 0)) }, "last use of key 0"},

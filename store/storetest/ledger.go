@@ -81,14 +81,19 @@ func (f *fixture) id() store.RequestID {
 	return store.NewRequestID(f.src, f.counter)
 }
 
-// event returns an event with tokens that tell events apart.
+// event returns an event with tokens that tell events apart; every third has quantities.
 func (f *fixture) event(key, model string, at time.Time) store.Event {
 	id := f.id()
 	n := int64(f.counter)
+	var q store.Quantities
+	if n%3 == 0 {
+		q = q.Plus(store.Units()[n%2], n).Plus(store.UnitSearch, 1)
+	}
 	return store.Event{
 		ID: id, Key: key, Model: model, Deployment: "up/" + model, At: at, Duration: time.Duration(n) * time.Millisecond,
 		Provenance: store.FromUpstream,
 		Tokens:     store.Tokens{Input: 100 + n, CachedInput: n % 3, Output: 10 * n, Reasoning: n % 2, Estimated: n % 5},
+		Quantities: q,
 	}
 }
 
@@ -202,7 +207,17 @@ func testGaps(f *fixture) {
 	}
 }
 
+// quantities returns pairs of a unit and a number as they are, right or wrong.
+func quantities(pairs ...int64) store.Quantities {
+	q := make(store.Quantities, len(pairs)/2)
+	for i := range q {
+		q[i] = store.Quantity{Unit: store.Unit(pairs[2*i]), N: pairs[2*i+1]}
+	}
+	return q
+}
+
 func testInvalid(f *fixture) {
+	const image, search = int64(store.UnitImage), int64(store.UnitSearch)
 	long := strings.Repeat("x", 256)
 	for name, change := range map[string]func(*store.Event){
 		"no key":            func(e *store.Event) { e.Key = "" },
@@ -214,6 +229,19 @@ func testInvalid(f *fixture) {
 		"no provenance":     func(e *store.Event) { e.Provenance = 0 },
 		"no time":           func(e *store.Event) { e.At = time.Time{} },
 		"negative duration": func(e *store.Event) { e.Duration = -time.Second },
+		"too many quantities": func(e *store.Event) {
+			e.Quantities = make(store.Quantities, store.MaxQuantities+1)
+			for i := range e.Quantities {
+				e.Quantities[i] = store.Quantity{Unit: store.Unit(i + 1), N: 1}
+			}
+		},
+		"unsorted quantities": func(e *store.Event) { e.Quantities = quantities(search, 1, image, 1) },
+		"the same unit twice": func(e *store.Event) { e.Quantities = quantities(image, 1, image, 1) },
+		"no unit":             func(e *store.Event) { e.Quantities = quantities(0, 1) },
+		"an unknown unit":     func(e *store.Event) { e.Quantities = quantities(search+1, 1) },
+		"nothing of a unit":   func(e *store.Event) { e.Quantities = quantities(image, 0) },
+		"less than nothing":   func(e *store.Event) { e.Quantities = quantities(image, -1) },
+		"too much of a unit":  func(e *store.Event) { e.Quantities = quantities(image, store.MaxQuantity+1) },
 	} {
 		e := f.event("k", "m", noon)
 		change(&e)
@@ -231,8 +259,12 @@ func testInvalid(f *fixture) {
 	}
 }
 
-// testLargestBatch commits the largest batch, all of different keys, models and deployments.
+// testLargestBatch commits the largest batch, all of different keys, models and deployments, with the most of every unit.
 func testLargestBatch(f *fixture) {
+	var most store.Quantities
+	for _, u := range store.Units() {
+		most = most.Plus(u, store.MaxQuantity)
+	}
 	var marks []store.Mark
 	for i := range store.MaxMarks {
 		n := fmt.Sprintf("%05d", i)
@@ -244,7 +276,7 @@ func testLargestBatch(f *fixture) {
 	for i := range store.MaxBatchEvents {
 		n := fmt.Sprintf("%05d", i)
 		e := f.event("key-"+n, "model-"+n, noon)
-		e.ID = marks[i].ID
+		e.ID, e.Quantities = marks[i].ID, most
 		b.Events = append(b.Events, e)
 	}
 	f.commitBatch(b)
@@ -252,6 +284,8 @@ func testLargestBatch(f *fixture) {
 	all := store.UsageQuery{From: day("2026-11-20"), To: day("2026-11-21"), ByKey: true, ByModel: true}
 	if rows := f.usage(all); len(rows) != store.MaxBatchEvents || f.total() != store.MaxBatchEvents {
 		f.Fatalf("%d rows, %d requests", len(rows), f.total())
+	} else if !slices.Equal(rows[0].Quantities, most) {
+		f.Fatalf("a row has %v", rows[0].Quantities)
 	}
 	orphans, err := f.l.Orphans(f.Context(), f.source())
 	if err != nil || len(orphans) != store.MaxMarks-store.MaxBatchEvents {
@@ -358,6 +392,9 @@ func naive(events []store.Event, q store.UsageQuery, loc *time.Location) []store
 		}
 		rows[i].Requests++
 		rows[i].Tokens.Add(e.Tokens)
+		for _, x := range e.Quantities {
+			rows[i].Quantities = rows[i].Quantities.Plus(x.Unit, x.N)
+		}
 	}
 	slices.SortFunc(rows, func(a, b store.Sum) int {
 		return slices.Compare([]string{a.Key, a.Model, a.Day.String(), a.Month.String()},

@@ -93,6 +93,9 @@ func (m *model) event() store.Event {
 	if draw(m, rapid.Bool(), "details") {
 		e.Tokens.CachedInput, e.Tokens.Reasoning, e.Tokens.Estimated = draw(m, n, "c"), draw(m, n, "r"), draw(m, n, "e")
 	}
+	for _, u := range draw(m, rapid.SliceOfNDistinct(rapid.SampledFrom(store.Units()), 0, 4, rapid.ID[store.Unit]), "units") {
+		e.Quantities = e.Quantities.Plus(u, draw(m, rapid.Int64Range(1, store.MaxQuantity), "quantity"))
+	}
 	return e
 }
 

@@ -1,0 +1,71 @@
+package local
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"llmhub/store"
+)
+
+// checkQuantities refuses what the format cannot hold.
+func checkQuantities(e *store.Event) error {
+	if len(e.Quantities) > store.MaxQuantities {
+		return fmt.Errorf("%w: event %s has %d quantities", store.ErrInvalid, e.ID, len(e.Quantities))
+	}
+	last := store.Unit(0)
+	for _, q := range e.Quantities {
+		switch {
+		case !q.Unit.Valid():
+			return fmt.Errorf("%w: event %s counts the unknown %s", store.ErrInvalid, e.ID, q.Unit)
+		case q.Unit <= last:
+			return fmt.Errorf("%w: the quantities of event %s are not in ascending order of units", store.ErrInvalid, e.ID)
+		case q.N <= 0 || q.N > store.MaxQuantity:
+			return fmt.Errorf("%w: event %s counts %d of unit %s", store.ErrInvalid, e.ID, q.N, q.Unit)
+		}
+		last = q.Unit
+	}
+	return nil
+}
+
+// appendQuantities appends each unit as the difference to the one before, and its number.
+func appendQuantities(b []byte, q store.Quantities) []byte {
+	last := store.Unit(0)
+	for _, x := range q {
+		b = binary.AppendUvarint(b, uint64(x.Unit-last))
+		b = binary.AppendUvarint(b, uint64(x.N))
+		last = x.Unit
+	}
+	return b
+}
+
+// quantities reads those of an event.
+func (r *reader) quantities() store.Quantities {
+	count := r.count(store.MaxQuantities)
+	if count == 0 {
+		r.bad = true
+		return nil
+	}
+	q := make(store.Quantities, 0, count)
+	for range count {
+		q = r.quantity(q, store.MaxQuantity)
+	}
+	return q
+}
+
+// quantity reads one that appendQuantities has written behind those in q, and appends it. An unknown unit is a fault
+// like any other: passed on, it would be counted where nobody can name or charge it.
+func (r *reader) quantity(q store.Quantities, limit uint64) store.Quantities {
+	last := uint64(0)
+	if len(q) > 0 {
+		last = uint64(q[len(q)-1].Unit)
+	}
+	step := r.upTo(math.MaxUint8 - last)
+	n := r.upTo(limit)
+	unit := store.Unit(last + step)
+	if step == 0 || n == 0 || !unit.Valid() {
+		r.bad = true
+		return q
+	}
+	return append(q, store.Quantity{Unit: unit, N: int64(n)})
+}
