@@ -30,6 +30,7 @@ type consumptionPage struct {
 	Month  monthPicker
 	Range  rangeForm
 	Total  usageFigures
+	Units  []unitCard
 	Trend  trend
 	Split  split
 	// Estimated is how much of the tokens was not reported by a model server, in permille.
@@ -124,7 +125,7 @@ func (w *Web) showConsumption(v *visit) error {
 		Path: path, Product: w.productName(c.of), Active: c.of.State == subscription.Active, Since: c.of.CreatedAt, AsOf: c.asOf,
 		PeriodText: v.periodText(c.days), Export: withQuery(path+".csv", query, "page", ""),
 		Month: v.pickMonth(path, "#usage", c.days.First.Month()), Range: v.rangeForm(c),
-		Total: v.withUnits(v.unitColumns(c.Total.Quantities), c.Total), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
+		Total: v.figures(c.Total), Units: v.unitCards(c.Total.Quantities), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
 		Chart: v.usageChart(c, path), AllKeys: len(c.names), Unused: len(c.names) - len(c.Consumption.Keys),
 	}
 	if c.of.CancelledAt != nil {
@@ -219,10 +220,10 @@ func (w *Web) exportConsumption(v *visit) error {
 		if c.by == metering.ByKey {
 			names = append(names, c.names[s.Name])
 		}
-		table.usage(first, names, figuresOf(s.Figures))
+		table.usage(first, names, v.figures(s.Figures))
 	}
 	total := make([]string, 1+len(named))
 	total[0], total[len(named)] = last, v.t("usage.total")
-	table.usage(first, total, figuresOf(c.Total))
+	table.usage(first, total, v.figures(c.Total))
 	return table.send()
 }

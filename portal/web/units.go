@@ -2,71 +2,64 @@ package web
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 
 	"llmhub/metering"
 	"llmhub/store"
 )
 
-// unitColumn is a column of what was used beside tokens, and appears where there is any of it. Images of all sizes share
-// one, in which the sizes are told apart.
-type unitColumn struct {
-	Heading string
-	units   []store.Unit
-}
-
-// unitCell is how much there is of a column, in numbers as the language writes them.
-type unitCell struct {
+// unitCard is the total of one kind of what was used beside tokens; there is one where there is any.
+type unitCard struct {
 	Heading, Text string
 	// Sizes are the images by size.
 	Sizes []string
 }
 
-// unitColumns returns the columns for what there is of any unit.
-func (v *visit) unitColumns(q store.Quantities) []unitColumn {
-	images := unitColumn{Heading: v.t("usage.unit.images")}
-	var others []unitColumn
+// unitCards returns a card each for images, audio, characters and searches, as far as there are any.
+func (v *visit) unitCards(q store.Quantities) (cards []unitCard) {
+	var sized store.Quantities
+	images := int64(0)
+	for _, x := range q {
+		if x.Unit == store.UnitImage || x.Unit.ImageSize() != "" {
+			sized = append(sized, x)
+			images += x.N
+		}
+	}
+	if images > 0 {
+		cards = append(cards, unitCard{v.t("usage.unit.images"), v.loc.Number(images), v.unitLines(sized)})
+	}
 	for _, x := range q {
 		switch x.Unit {
 		case store.UnitAudioMillisecond:
-			others = append(others, unitColumn{v.t("usage.unit.audio"), []store.Unit{x.Unit}})
+			cards = append(cards, unitCard{Heading: v.t("usage.unit.audio"), Text: v.seconds(x.N)})
 		case store.UnitCharacter:
-			others = append(others, unitColumn{v.t("usage.unit.characters"), []store.Unit{x.Unit}})
+			cards = append(cards, unitCard{Heading: v.t("usage.unit.characters"), Text: v.loc.Number(x.N)})
 		case store.UnitSearch:
-			others = append(others, unitColumn{v.t("usage.unit.searches"), []store.Unit{x.Unit}})
-		default:
-			images.units = append(images.units, x.Unit)
+			cards = append(cards, unitCard{Heading: v.t("usage.unit.searches"), Text: v.loc.Number(x.N)})
 		}
 	}
-	if images.units == nil {
-		return others
-	}
-	return append([]unitColumn{images}, others...)
+	return cards
 }
 
-// unitCells returns a cell for each of the columns.
-func (v *visit) unitCells(columns []unitColumn, q store.Quantities) []unitCell {
-	cells := make([]unitCell, len(columns))
-	for i, c := range columns {
-		cell, total := unitCell{Heading: c.Heading}, int64(0)
-		for _, u := range c.units {
-			n := q.Of(u)
-			total += n
-			switch size := u.ImageSize(); {
-			case n == 0:
-			case size != "":
-				cell.Sizes = append(cell.Sizes, v.t("usage.unit.size", "Number", v.loc.Number(n), "Size", imageSize(size)))
-			case u == store.UnitImage && len(c.units) > 1:
-				cell.Sizes = append(cell.Sizes, v.t("usage.unit.othersize", "Number", v.loc.Number(n)))
-			}
+// unitLines says in words what was used beside tokens, a line for each unit.
+func (v *visit) unitLines(q store.Quantities) (lines []string) {
+	for _, x := range q {
+		switch size := x.Unit.ImageSize(); {
+		case size != "":
+			lines = append(lines, v.t("usage.unit.line.size", "Count", x.N, "Size", imageSize(size)))
+		case x.Unit == store.UnitImage && slices.ContainsFunc(q, sized):
+			lines = append(lines, v.t("usage.unit.line.othersize", "Count", x.N))
+		case x.Unit == store.UnitAudioMillisecond:
+			lines = append(lines, v.t("usage.unit.line.audio_millisecond", "Seconds", v.seconds(x.N)))
+		default:
+			lines = append(lines, v.t("usage.unit.line."+x.Unit.String(), "Count", x.N))
 		}
-		if cell.Text = v.loc.Number(total); c.units[0] == store.UnitAudioMillisecond {
-			cell.Text = v.seconds(total)
-		}
-		cells[i] = cell
 	}
-	return cells
+	return lines
 }
+
+func sized(x store.Quantity) bool { return x.Unit.ImageSize() != "" }
 
 // seconds returns milliseconds as seconds, exactly.
 func (v *visit) seconds(ms int64) string {
@@ -76,13 +69,6 @@ func (v *visit) seconds(ms int64) string {
 
 // imageSize writes 1024x1024 with the sign that stands between measures.
 func imageSize(size string) string { return strings.Replace(size, "x", "×", 1) }
-
-// withUnits returns the figures with a cell for each of the columns.
-func (v *visit) withUnits(columns []unitColumn, f metering.Figures) usageFigures {
-	figures := figuresOf(f)
-	figures.Units = v.unitCells(columns, f.Quantities)
-	return figures
-}
 
 // unitPrices says what a model costs beside tokens, a line for each unit that has a price.
 func (v *visit) unitPrices(p metering.Price) (lines []string) {

@@ -63,7 +63,7 @@ func TestConsumptionOfOtherUnits(t *testing.T) {
 	f.commit(use(chat.ID, "m1", on(2), 1_000_000, 0))
 	b := f.signIn("D1", "owner.one")
 	path := "/subscriptions/" + sub + "/consumption"
-	none := []string{"-Images", "-Audio", "-Searches", "-Characters"}
+	none := []string{"-Images", "-Audio", "-Searches", "-Other units"}
 	for _, plain := range []answer{b.get(path), b.get("/subscriptions/" + sub + "/keys/" + chat.ID), f.operator().get("/operator/usage?month=2026-10")} {
 		plain.wants(t, http.StatusOK, none...)
 	}
@@ -71,15 +71,15 @@ func TestConsumptionOfOtherUnits(t *testing.T) {
 		using(paint.ID, "painter", on(3), store.Quantities{}.Plus(store.UnitImage1024, 1000).Plus(store.UnitImageTall, 200).Plus(store.UnitImage, 34)),
 		using(paint.ID, "allround", on(4), store.Quantities{}.Plus(store.UnitAudioMillisecond, 3_661_250).Plus(store.UnitSearch, 4000)),
 	)
-	const images = `<td class="num">1,234<br><span class="small muted nowrap">34 × other size</span><br><span class="small muted nowrap">1,000 × 1024×1024</span><br><span class="small muted nowrap">200 × 1024×1536</span></td>`
-	b.get(path).wants(t, http.StatusOK, `<th scope="col" class="num">Images</th><th scope="col" class="num">Audio</th><th scope="col" class="num">Searches</th>`, "-Characters", images,
-		`<h2>Images</h2><p class="value">1,234</p>`, "3,661.25 s", `<p class="value">4,000</p>`,
+	const lines = `<td class="num small">34 images of other sizes<br>1,000 images 1024×1024<br>200 images 1024×1536</td>`
+	b.get(path).wants(t, http.StatusOK, `<th scope="col" class="num">Other units</th>`, "-characters", "-Characters", lines, `<td class="num small">0</td>`,
+		`<h2>Images</h2><p class="value">1,234</p>`, `<p class="value">3,661.25 s</p>`, `<p class="value">4,000</p>`, ">3,661.25 s of audio<", "<br>4,000 searches<",
 		`<p class="value">€507.92</p>`, "Before monthly invoice", // 1,234 images at 0.04, 3,661.25 s and 4 thousand searches at 0.125, and the chat for 0.40
 		">chat</a>", ">paint</a>", "painter")
-	b.get("/subscriptions/"+sub+"/keys/"+paint.ID).wants(t, http.StatusOK, images, "3,661.25 s", `>Searches</th>`, "-Characters")
-	f.operator().get("/operator/usage?month=2026-11").wants(t, http.StatusOK, images, "3,661.25 s", "€507.92")
+	b.get("/subscriptions/"+sub+"/keys/"+paint.ID).wants(t, http.StatusOK, lines, ">3,661.25 s of audio<", "<br>4,000 searches<", `>Other units</th>`)
+	f.operator().get("/operator/usage?month=2026-11").wants(t, http.StatusOK, "34 images of other sizes", ">3,661.25 s of audio<", "€507.92", ">Other units</th>")
 	b.lang = "de"
-	b.get(path).wants(t, http.StatusOK, ">Bilder</th>", "34 × andere Größe", "3.661,25 s", ">Suchen</th>", "507,92 €", "-⟦")
+	b.get(path).wants(t, http.StatusOK, ">Andere Einheiten</th>", "<h2>Bilder</h2>", "34 Bilder anderer Größe", "3.661,25 s Audio", "<br>4.000 Suchen<", "507,92 €", "-⟦")
 }
 
 // TestOtherUnitsWithoutPrice: what has no price makes the charge incomplete, and is not taken for free.
@@ -87,7 +87,7 @@ func TestOtherUnitsWithoutPrice(t *testing.T) {
 	f := newFixture(t, inNovember, withUnitPrices(t))
 	sub := f.subscribe("D1", "owner.one")
 	f.commit(using(f.key(sub, "k").ID, "painter", on(3), store.Quantities{}.Plus(store.UnitSearch, 1)))
-	f.signIn("D1", "owner.one").get("/subscriptions/"+sub+"/consumption").wants(t, http.StatusOK, `<p class="value">–</p>`, "Incomplete: prices missing", `>Searches</th>`)
+	f.signIn("D1", "owner.one").get("/subscriptions/"+sub+"/consumption").wants(t, http.StatusOK, `<p class="value">–</p>`, "Incomplete: prices missing", ">1 search<")
 }
 
 func TestOtherUnitsAsAFile(t *testing.T) {
