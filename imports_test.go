@@ -38,6 +38,7 @@ var engines = []string{"store/local", "store/postgres"}
 var outsiders = map[string][]string{
 	"github.com/gofiber/":                   {"cmd", "proxy", "portal"},
 	"github.com/valyala/":                   {"cmd", "proxy", "portal", "bench"},
+	"github.com/fasthttp/":                  {"proxy"},
 	"github.com/dgraph-io/":                 {"store/local"},
 	"github.com/jackc/":                     {"store/postgres"},
 	"github.com/prometheus/":                {"cmd", "proxy"},

@@ -18,16 +18,18 @@ type QuantityCount struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// CountQuantities returns quantities in the form of the APIs; nil is nothing.
-func CountQuantities(q store.Quantities) []QuantityCount {
-	if len(q) == 0 {
-		return nil
-	}
+// QuantityCounts are quantities in the form in which every API gives them; those rows that have none are without.
+type QuantityCounts struct {
+	Quantities []QuantityCount `json:"quantities,omitempty" doc:"What was used beside tokens; absent if there is nothing."`
+}
+
+// CountQuantities returns quantities in the form of the APIs.
+func CountQuantities(q store.Quantities) QuantityCounts {
 	counts := make([]QuantityCount, len(q))
 	for i, x := range q {
 		counts[i] = QuantityCount{Unit: x.Unit.String(), Quantity: x.N}
 	}
-	return counts
+	return QuantityCounts{counts}
 }
 
 // CountTokens returns tokens in the form of the APIs.

@@ -207,7 +207,7 @@ func TestChargeSaysWhatHasNoPrice(t *testing.T) {
 func TestQuantityCountsNameAllUnits(t *testing.T) {
 	var words []string
 	for _, u := range store.Units() {
-		words = append(words, CountQuantities(store.Quantities{{Unit: u, N: 1}})[0].Unit)
+		words = append(words, CountQuantities(store.Quantities{{Unit: u, N: 1}}).Quantities[0].Unit)
 	}
 	f, _ := reflect.TypeFor[QuantityCount]().FieldByName("Unit")
 	if got, want := f.Tag.Get("enum"), strings.Join(words, ","); got != want {

@@ -16,18 +16,20 @@ type eventView struct {
 	Provenance string    `json:"provenance" enum:"upstream,drained,partial,estimated" doc:"Where the counts come from."`
 	Recovered  bool      `json:"recovered" doc:"The end of the request was not recorded, and was found after a restart."`
 	metering.TokenCounts
+	metering.QuantityCounts
 }
 
 func viewEvent(e store.Event) eventView {
 	return eventView{
-		RequestID:   e.ID.String(),
-		Model:       e.Model,
-		Deployment:  e.Deployment,
-		At:          e.At.UTC(),
-		DurationMS:  e.Duration.Milliseconds(),
-		Provenance:  e.Provenance.String(),
-		Recovered:   e.Recovered,
-		TokenCounts: metering.CountTokens(e.Tokens),
+		RequestID:      e.ID.String(),
+		Model:          e.Model,
+		Deployment:     e.Deployment,
+		At:             e.At.UTC(),
+		DurationMS:     e.Duration.Milliseconds(),
+		Provenance:     e.Provenance.String(),
+		Recovered:      e.Recovered,
+		TokenCounts:    metering.CountTokens(e.Tokens),
+		QuantityCounts: metering.CountQuantities(e.Quantities),
 	}
 }
 

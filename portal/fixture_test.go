@@ -39,6 +39,7 @@ func (t token) Reveal() string { return string(t) }
 
 // fixture is a management API on a real listener over a real store.
 type fixture struct {
+	resumed  bool // the upstream that drains at first
 	t        *testing.T
 	url      string
 	store    *local.Store
@@ -115,7 +116,11 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 		},
 		Upstreams: func() []gateway.Upstream {
 			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now,
-				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: true, Queued: 2, MaxConcurrency: 3}}
+				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: !f.resumed, Queued: 2, MaxConcurrency: 3}}
+		},
+		DrainUpstream: func(deployment string, drain bool) bool {
+			f.resumed = !drain
+			return deployment == "up/m"
 		},
 		Budget: f.budget,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
@@ -172,7 +177,7 @@ func (f *fixture) serve(app *fiber.App) {
 	f.url = "http://" + ln.Addr().String() + "/api/v1"
 }
 
-// testPrices has a price for one model, which changes within November.
+// testPrices has a price for one model, which changes within November, and for two that are billed by other units.
 func testPrices(t *testing.T) metering.PriceList {
 	price := func(from, input, cached, output string) metering.Price {
 		day, err := store.ParseDay(from)
@@ -184,7 +189,15 @@ func testPrices(t *testing.T) metering.PriceList {
 		}
 		return metering.Price{From: day, InputPerMillion: in, CachedInputPerMillion: ca, OutputPerMillion: out}
 	}
-	return metering.PriceList{"m1": {price("2026-01-01", "1", "0.5", "2"), price("2026-11-10", "10", "5", "20")}}
+	image := price("2026-01-01", "0", "0", "0")
+	tall, err := metering.ParseAmount("0.06")
+	other, err1 := metering.ParseAmount("0.04")
+	if err := errors.Join(err, err1); err != nil {
+		t.Error(err)
+	}
+	image.Units = map[store.Unit]metering.Amount{store.UnitImage: other, store.UnitImageTall: tall}
+	speech := metering.Price{From: image.From, Units: map[store.Unit]metering.Amount{store.UnitCharacter: other}}
+	return metering.PriceList{"m1": {price("2026-01-01", "1", "0.5", "2"), price("2026-11-10", "10", "5", "20")}, "images": {image}, "speech": {speech}}
 }
 
 // answer is what came back.

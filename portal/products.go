@@ -176,13 +176,18 @@ type modelView struct {
 	Price           *priceView `json:"price,omitempty" doc:"Absent if there is none."`
 }
 
-// priceView is in exact decimals, for a million tokens.
+// priceView is in exact decimals. What has no price is absent.
 type priceView struct {
-	From                  string `json:"from" format:"date" doc:"The first day it holds."`
-	Currency              string `json:"currency" example:"EUR"`
-	InputPerMillion       string `json:"input_per_million" example:"0.40"`
-	CachedInputPerMillion string `json:"cached_input_per_million" example:"0.10"`
-	OutputPerMillion      string `json:"output_per_million" example:"1.60"`
+	From                  string            `json:"from" format:"date" doc:"The first day it holds."`
+	Currency              string            `json:"currency" example:"EUR"`
+	InputPerMillion       string            `json:"input_per_million,omitempty" example:"0.40" doc:"For a million tokens, as those of the cached input and of the output."`
+	CachedInputPerMillion string            `json:"cached_input_per_million,omitempty" example:"0.10"`
+	OutputPerMillion      string            `json:"output_per_million,omitempty" example:"1.60"`
+	Image                 string            `json:"image,omitempty" example:"0.04" doc:"For an image of a size that is not in images."`
+	Images                map[string]string `json:"images,omitempty" doc:"For an image, by size such as 1024x1024."`
+	AudioSecond           string            `json:"audio_second,omitempty" example:"0.0001" doc:"For a second of audio."`
+	CharactersPerMillion  string            `json:"characters_per_million,omitempty" example:"15.00" doc:"For a million characters that are turned into speech."`
+	SearchesPerThousand   string            `json:"searches_per_thousand,omitempty" example:"2.00" doc:"For a thousand searches of a rerank."`
 }
 
 func (p *Portal) listModels(*request) (page[modelView], error) {
@@ -204,8 +209,28 @@ func (p *Portal) listModels(*request) (page[modelView], error) {
 }
 
 func (p *Portal) viewPrice(v metering.Price) *priceView {
-	return &priceView{
-		From: v.From.String(), Currency: p.currency, InputPerMillion: v.InputPerMillion.String(),
-		CachedInputPerMillion: v.CachedInput().String(), OutputPerMillion: v.OutputPerMillion.String(),
+	unit := func(u store.Unit) string { return viewAmount(v.Units[u]) }
+	view := &priceView{
+		From: v.From.String(), Currency: p.currency, InputPerMillion: viewAmount(v.InputPerMillion),
+		CachedInputPerMillion: viewAmount(v.CachedInput()), OutputPerMillion: viewAmount(v.OutputPerMillion),
+		Image: unit(store.UnitImage), AudioSecond: unit(store.UnitAudioMillisecond),
+		CharactersPerMillion: unit(store.UnitCharacter), SearchesPerThousand: unit(store.UnitSearch),
 	}
+	for u, price := range v.Units {
+		if size := u.ImageSize(); size != "" {
+			if view.Images == nil {
+				view.Images = map[string]string{}
+			}
+			view.Images[size] = price.String()
+		}
+	}
+	return view
+}
+
+// viewAmount returns a price, empty if there is none.
+func viewAmount(a metering.Amount) string {
+	if !a.IsSet() {
+		return ""
+	}
+	return a.String()
 }

@@ -26,6 +26,7 @@ type usageRow struct {
 	Month    string `json:"month,omitempty" example:"2026-11"`
 	Requests int64  `json:"requests"`
 	metering.TokenCounts
+	metering.QuantityCounts
 	// Amount is an exact decimal in Currency. AmountIncomplete says that it leaves out what has no price.
 	Amount           string `json:"amount" doc:"An exact decimal." example:"12.345678"`
 	AmountIncomplete bool   `json:"amount_incomplete,omitempty" doc:"The amount leaves out what has no price."`
@@ -78,6 +79,7 @@ func (p *Portal) viewRow(r metering.Row, q store.UsageQuery, total bool) usageRo
 		Total:            total,
 		Requests:         r.Requests,
 		TokenCounts:      metering.CountTokens(r.Tokens),
+		QuantityCounts:   metering.CountQuantities(r.Quantities),
 		Amount:           r.Amount.String(),
 		AmountIncomplete: !r.Priced,
 		Currency:         p.currency,

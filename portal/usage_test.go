@@ -88,6 +88,32 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestUsageOfOtherUnits: images, audio and searches stand beside the tokens, in sums as in single requests, and what of
+// them has no price makes the amount incomplete.
+func TestUsageOfOtherUnits(t *testing.T) {
+	f := newFixture(t)
+	_, _, k := f.key("one")
+	at := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+	image, audio := event(k, "images", at, 0, 0, 0), event(k, "speech", at, 0, 0, 0)
+	image.Quantities = image.Quantities.Plus(store.UnitImage1024, 2).Plus(store.UnitImageTall, 1)
+	audio.Quantities = audio.Quantities.Plus(store.UnitAudioMillisecond, 61_500)
+	f.commit(image, audio, image)
+	const tokens = `"input_tokens":0,"cached_input_tokens":0,"output_tokens":0,"reasoning_tokens":0,"total_tokens":0,"estimated_tokens":0,`
+	want := []string{
+		`{"model":"images","requests":2,` + tokens + `"quantities":[{"unit":"image_1024x1024","quantity":4},{"unit":"image_1024x1536","quantity":2}],"amount":"0.28","currency":"EUR"}`,
+		`{"model":"speech","requests":1,` + tokens + `"quantities":[{"unit":"audio_millisecond","quantity":61500}],"amount":"0.00","amount_incomplete":true,"currency":"EUR"}`,
+		`{"total":true,"requests":3,` + tokens + `"quantities":[{"unit":"image_1024x1024","quantity":4},{"unit":"image_1024x1536","quantity":2},{"unit":"audio_millisecond","quantity":61500}],"amount":"0.28","amount_incomplete":true,"currency":"EUR"}`,
+	}
+	if got := f.rows("?by=model"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+	events := f.must(http.StatusOK, http.MethodGet, "/keys/"+k+"/events", "")["data"].([]any)
+	newest := events[1].(map[string]any)["quantities"]
+	if want := []any{map[string]any{"unit": "audio_millisecond", "quantity": 61500.0}}; !reflect.DeepEqual(newest, want) {
+		t.Errorf("the event has %v, want %v", newest, want)
+	}
+}
+
 func TestUsageOfNothing(t *testing.T) {
 	f := newFixture(t)
 	f.commit(event("key_of_nobody", "m1", time.Date(2026, 11, 5, 0, 0, 0, 0, time.UTC), 1, 0, 1))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/openai"
 	"llmhub/proxy/upstream"
@@ -32,6 +33,10 @@ type exchange struct {
 	entry      *metering.Entry
 	meter      openai.Meter
 
+	reservation *limit.Reservation // of the limits of the key and its subscription; nil without any
+	grown       growth
+	overBudget  bool // the answer was broken off because a budget is spent
+
 	previous       string // the ID at the model server of the stored response that the request goes on from
 	previousSealed string // as the client gave it
 
@@ -48,7 +53,9 @@ type exchange struct {
 	left   atomic.Int64                  // when the client was found gone, in Unix nanoseconds
 	ended  bool                          // the record has been made, or is not to be
 
+	atWork   bool          // the model server was when the client left, before the answer began
 	answered bool          // a whole answer has come
+	faulty   bool          // an error has come in mid-stream, apart from what ends the stream
 	failure  *openai.Error // what the model server did wrong in mid-answer
 
 	upstreamTime time.Duration // spent waiting for the model server before the answer began
@@ -130,6 +137,9 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 	if refusal := x.read(ctx); refusal != nil {
 		return x, refusal
 	}
+	if refusal := x.reserve(ctx); refusal != nil {
+		return x, refusal
+	}
 	entry, err := p.Recorder.Begin(metering.Begun{
 		ID: x.id, Key: grant.KeyID, Model: x.model.Name, Deployment: x.model.Deployments[0].Name(),
 		RequestBytes: int64(len(ctx.Request.Body())), Arrived: now,
@@ -195,6 +205,7 @@ func (x *exchange) void() {
 // leave takes the exchange out of the live ones and lets go of what it holds.
 func (x *exchange) leave() {
 	x.attempt.end(abandoned, "") // unless it has been judged
+	x.reservation.Void()         // unless it has been settled
 	x.p.live.remove(x)
 	if c := x.call.Load(); c != nil {
 		c.Close()

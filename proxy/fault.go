@@ -79,6 +79,9 @@ func isOwn(e *openai.Error) bool {
 	case errShutdown, errUpstreamBusy, errDrained, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
 		return true
 	}
+	if isBudget(e) {
+		return true
+	}
 	switch e.Code {
 	case "key_deactivated", "subscription_cancelled", "tenant_suspended":
 		return true

@@ -60,6 +60,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, e *openai.Error) {
 	if x.entry != nil {
 		x.settleRefused(e)
 	}
+	x.reservation.Void() // of a request that never began
 	answerError(ctx, e, x.endpoint.form, x.name)
 }
 
@@ -165,6 +166,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	h.SetContentType(call.ContentType)
 	h.Set("X-Request-Id", x.name)
 	h.Set("Server-Timing", x.serverTiming())
+	x.limitHeaders(h)
 }
 
 // serverTiming gives the gateway's own share of the time up to now, in milliseconds.

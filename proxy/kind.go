@@ -58,7 +58,7 @@ func (openaiKind) serves(*endpoint) bool { return true }
 
 func (openaiKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (upstream.Request, *openai.Error) {
 	body := ctx.Request.Body()
-	patch := openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage, PreviousResponse: x.previous}
+	patch := openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage, PreviousResponse: x.previous, MaxTokens: x.maxOutput()}
 	out := upstream.Request{Method: http.MethodPost, Path: x.endpoint.path, Header: passHeaders(&ctx.Request.Header)}
 	if x.endpoint.dialect == openai.DialectMessages {
 		out.Header = appendHeaders(out.Header, &ctx.Request.Header, messagesHeaders)

@@ -18,6 +18,7 @@ type Metrics struct {
 	requests  *prometheus.CounterVec
 	upstreams *prometheus.CounterVec
 	tokens    *prometheus.CounterVec
+	units     *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	broken    *prometheus.CounterVec
 	firstByte *prometheus.HistogramVec
@@ -25,12 +26,15 @@ type Metrics struct {
 	interval  prometheus.Histogram
 	overhead  prometheus.Histogram
 	streams   prometheus.Gauge
+	sessions  prometheus.Gauge
 	commits   prometheus.Histogram
 	batches   prometheus.Histogram
 	failed    prometheus.Counter
 	retries   *prometheus.CounterVec
 	fallbacks *prometheus.CounterVec
 	states    *deploymentStates
+
+	limitRefused, limitDryRun *prometheus.CounterVec
 
 	mu     sync.Mutex
 	models map[string]*modelMetrics
@@ -42,6 +46,8 @@ type modelMetrics struct {
 	firstByte prometheus.Observer
 	duration  prometheus.Observer
 	tokens    [store.FromEstimate + 1]tokenCounters
+	// units finds the counter of a unit. Most models have none, and each has few.
+	units *prometheus.CounterVec
 }
 
 type tokenCounters struct{ input, cached, output, reasoning prometheus.Counter }
@@ -60,25 +66,29 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}
 	}
 	m := &Metrics{
-		requests:  counter("llmhub_requests_total", "Requests settled in the ledger.", "model", "endpoint"),
-		upstreams: counter("llmhub_upstream_requests_total", "Attempts at model servers that have ended: succeeded, rejected (the request was at fault), failed, abandoned (broken off by the client or the gateway).", "upstream", "outcome"),
-		tokens:    counter("llmhub_tokens_total", "Tokens settled in the ledger; cached_input is part of input, reasoning of output.", "model", "kind", "provenance"),
-		refusals:  counter("llmhub_refused_total", "Requests answered with an error, by status and the gateway's reason.", "status", "reason"),
-		broken:    counter("llmhub_streams_broken_total", "Streams that did not come to their end.", "reason"),
-		firstByte: prometheus.NewHistogramVec(histogram("llmhub_first_byte_seconds", "Time from a request's arrival to the first event of its streamed answer.", latencyBuckets), []string{"model"}),
-		duration:  prometheus.NewHistogramVec(histogram("llmhub_request_duration_seconds", "Time from a request's arrival to its settlement.", latencyBuckets), []string{"model"}),
-		interval:  prometheus.NewHistogram(histogram("llmhub_inter_event_seconds", "Time between arrivals in a stream from the model server.", latencyBuckets)),
-		overhead:  prometheus.NewHistogram(histogram("llmhub_overhead_seconds", "The gateway's own time until an answer begins, without model server and commit.", fineBuckets)),
-		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_streams", Help: "Streams under way."}),
-		commits:   prometheus.NewHistogram(histogram("llmhub_commit_seconds", "Time to make a batch of usage durable.", fineBuckets)),
-		batches:   prometheus.NewHistogram(histogram("llmhub_commit_events", "Requests settled by one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
-		failed:    prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_commit_failures_total", Help: "Attempts to make a batch of usage durable that failed."}),
-		retries:   counter("llmhub_retries_total", "Attempts that followed a failed one, by the upstream that failed and why.", "upstream", "reason"),
-		fallbacks: counter("llmhub_fallbacks_total", "Requests sent on to another model's deployments, by the model asked for.", "model"),
-		states:    newDeploymentStates(),
-		models:    map[string]*modelMetrics{},
+		requests:     counter("llmhub_requests_total", "Requests settled in the ledger.", "model", "endpoint"),
+		upstreams:    counter("llmhub_upstream_requests_total", "Attempts at model servers that have ended: succeeded, rejected (the request was at fault), failed, abandoned (broken off by the client or the gateway).", "upstream", "outcome"),
+		tokens:       counter("llmhub_tokens_total", "Tokens settled in the ledger; cached_input is part of input, reasoning of output.", "model", "kind", "provenance"),
+		units:        counter("llmhub_units_total", "Other units than tokens settled in the ledger: images by size, audio_millisecond, character, search.", "model", "unit"),
+		refusals:     counter("llmhub_refused_total", "Requests answered with an error, by status and the gateway's reason.", "status", "reason"),
+		broken:       counter("llmhub_streams_broken_total", "Streams that did not come to their end.", "reason"),
+		firstByte:    prometheus.NewHistogramVec(histogram("llmhub_first_byte_seconds", "Time from a request's arrival to the first event of its streamed answer.", latencyBuckets), []string{"model"}),
+		duration:     prometheus.NewHistogramVec(histogram("llmhub_request_duration_seconds", "Time from a request's arrival to its settlement.", latencyBuckets), []string{"model"}),
+		interval:     prometheus.NewHistogram(histogram("llmhub_inter_event_seconds", "Time between arrivals in a stream from the model server.", latencyBuckets)),
+		overhead:     prometheus.NewHistogram(histogram("llmhub_overhead_seconds", "The gateway's own time until an answer begins, without model server and commit.", fineBuckets)),
+		streams:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_streams", Help: "Streams under way."}),
+		sessions:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_sessions", Help: "Realtime sessions that are open."}),
+		commits:      prometheus.NewHistogram(histogram("llmhub_commit_seconds", "Time to make a batch of usage durable.", fineBuckets)),
+		batches:      prometheus.NewHistogram(histogram("llmhub_commit_events", "Requests settled by one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
+		failed:       prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_commit_failures_total", Help: "Attempts to make a batch of usage durable that failed."}),
+		retries:      counter("llmhub_retries_total", "Attempts that followed a failed one, by the upstream that failed and why.", "upstream", "reason"),
+		fallbacks:    counter("llmhub_fallbacks_total", "Requests sent on to another model's deployments, by the model asked for.", "model"),
+		states:       newDeploymentStates(),
+		limitRefused: counter("llmhub_limit_refused_total", "Requests refused because of a limit of a key or subscription.", "rule"),
+		limitDryRun:  counter("llmhub_limit_dry_run_total", "Requests served that a limit would have refused which is tried out.", "rule"),
+		models:       map[string]*modelMetrics{},
 	}
-	r.MustRegister(m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
+	r.MustRegister(m.limitRefused, m.limitDryRun, m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.sessions, m.commits, m.batches, m.failed)
 	return m
 }
 
@@ -93,10 +103,12 @@ func (m *Metrics) forModel(name string) *modelMetrics {
 		requests:  make(map[string]prometheus.Counter, len(endpoints)),
 		firstByte: m.firstByte.WithLabelValues(name),
 		duration:  m.duration.WithLabelValues(name),
+		units:     m.units.MustCurryWith(prometheus.Labels{"model": name}),
 	}
 	for _, ep := range endpoints {
 		mm.requests[ep.name] = m.requests.WithLabelValues(name, ep.name)
 	}
+	mm.requests[realtimeEndpoint.name] = m.requests.WithLabelValues(name, realtimeEndpoint.name)
 	for p := store.FromUpstream; p <= store.FromEstimate; p++ {
 		mm.tokens[p] = tokenCounters{
 			input:     m.tokens.WithLabelValues(name, "input", p.String()),
@@ -126,6 +138,9 @@ func (m *Metrics) settled(x *exchange, s metering.Settlement) {
 	add(t.cached, s.Tokens.CachedInput)
 	add(t.output, s.Tokens.Output)
 	add(t.reasoning, s.Tokens.Reasoning)
+	for _, q := range s.Quantities {
+		add(mm.units.WithLabelValues(q.Unit.String()), q.N)
+	}
 }
 
 func add(c prometheus.Counter, n int64) {

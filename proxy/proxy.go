@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/choice"
 	"llmhub/proxy/upstream"
@@ -90,7 +91,7 @@ func (l *Limits) setDefaults() {
 	orElse(&l.Watch, d.Watch)
 }
 
-// Options are what a Proxy is made of; all but Limits and Logger are required.
+// Options are what a Proxy is made of; all but Engine, Limits and Logger are required.
 type Options struct {
 	Gate      Gate
 	Recorder  *metering.Recorder
@@ -99,6 +100,8 @@ type Options struct {
 	Metrics   *Metrics
 	// IDKey seals the IDs of stored responses.
 	IDKey []byte
+	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
+	Engine *limit.Engine
 	// Location is the billing time zone.
 	Location *time.Location
 	Limits   Limits
@@ -228,6 +231,7 @@ type Proxy struct {
 	Options
 	routes   atomic.Pointer[Routes]
 	live     liveList
+	sessions sessionList
 	draining atomic.Bool
 	watcher  watcher
 }
@@ -256,6 +260,20 @@ func (p *Proxy) SetRoutes(r *Routes) {
 	p.Metrics.states.routes.Store(r)
 }
 
+// DrainDeployment has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under
+// way go on. It holds while the process runs and the upstream's settings stay the same. It returns false if there is none.
+func (p *Proxy) DrainDeployment(name string, on bool) (found bool) {
+	for _, m := range p.routes.Load().models {
+		for _, d := range m.Deployments {
+			if d.Name() == name {
+				d.target.Drain(on)
+				found = true
+			}
+		}
+	}
+	return found
+}
+
 // Register adds the endpoints to a router, the same under /v1 and /v2.
 func (p *Proxy) Register(router fiber.Router) {
 	for _, prefix := range []string{"/v1", "/v2"} {
@@ -266,6 +284,7 @@ func (p *Proxy) Register(router fiber.Router) {
 		g.Get("/models", p.listModels)
 		g.Get("/models/*", p.getModel)
 		g.Get("/usage", p.usage)
+		g.Get(realtimeEndpoint.path, p.realtime)
 		g.Get(responsesPath+"/:id", p.stored(""))
 		g.Delete(responsesPath+"/:id", p.stored(""))
 		g.Post(responsesPath+"/:id/cancel", p.stored("/cancel"))
@@ -278,14 +297,16 @@ func (p *Proxy) Register(router fiber.Router) {
 func (p *Proxy) Drain(ctx context.Context) {
 	p.draining.Store(true)
 	p.live.each((*exchange).wakeUp)
-	if p.live.wait(ctx) {
+	p.sessions.each((*session).retire)
+	if p.live.wait(ctx) && p.sessions.wait(ctx) {
 		return
 	}
 	p.live.each(func(x *exchange) { x.cutWith(errShutdown) })
+	p.sessions.each(func(s *session) { s.cutWith(errShutdown) })
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if !p.live.wait(last) {
-		p.Logger.Error("requests still under way at shutdown", "count", p.live.count())
+	if !p.live.wait(last) || !p.sessions.wait(last) {
+		p.Logger.Error("requests still under way at shutdown", "count", p.live.count(), "sessions", p.sessions.count())
 	}
 }
 
@@ -299,6 +320,7 @@ func (p *Proxy) Revoke(keyID string, why error) {
 			x.cutWith(authError(why))
 		}
 	})
+	p.revokeSessions(keyID, why)
 }
 
 // Close stops watching clients.

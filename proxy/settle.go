@@ -38,6 +38,7 @@ func (x *exchange) settleFinished() error {
 	}
 	s.Tokens, s.Quantities = tokens, x.quantities()
 	x.ended = true
+	x.charge(&s)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
 	defer cancel()
@@ -56,6 +57,7 @@ func (x *exchange) settleDrained() {
 		s.Provenance = store.FromEstimate
 	}
 	s.Tokens, s.Quantities = tokens, x.quantities()
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }
@@ -68,10 +70,11 @@ func (x *exchange) settlePartial() {
 	x.ended = true
 	s := metering.Settlement{Provenance: store.FromPartial}
 	var reported bool
-	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() {
+	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() && !x.faulty {
 		s.Provenance = store.FromUpstream
 	}
 	s.Quantities = x.quantities()
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }
@@ -82,7 +85,7 @@ func (x *exchange) settleRefused(e *openai.Error) {
 	if x.ended {
 		return
 	}
-	if e == errClientLeft {
+	if e == errClientLeft && x.atWork {
 		x.settlePartial()
 		x.leave()
 		return

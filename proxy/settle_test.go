@@ -2,7 +2,15 @@ package proxy
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"llmhub/metering"
+	"llmhub/store"
 )
 
 type fixedEstimate int64
@@ -19,6 +27,50 @@ func TestEstimateIsCapped(t *testing.T) {
 		x.meter.Event([]byte(`{"choices":[{"index":0,"delta":{"content":"hi"}}]}`))
 		if got := x.estimateOutput(t.Context()); got != c.want {
 			t.Errorf("max_tokens %d, n %d: %d tokens, want %d", c.maxTokens, c.n, got, c.want)
+		}
+	}
+}
+
+// TestUnitsAreCounted: what is settled beside tokens is a figure of its model, and stands in a key's own usage.
+func TestUnitsAreCounted(t *testing.T) {
+	r := prometheus.NewRegistry()
+	m := NewMetrics(r)
+	x := &exchange{model: &Model{metrics: m.forModel("painter")}, endpoint: &endpoints[0], arrived: time.Now()}
+	q := store.Quantities{}.Plus(store.UnitImage1024, 2).Plus(store.UnitAudioMillisecond, 1500)
+	for range 2 {
+		m.settled(x, metering.Settlement{Provenance: store.FromUpstream, Quantities: q})
+	}
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, c := range f.GetMetric() {
+			if l := c.GetLabel(); f.GetName() == "llmhub_units_total" {
+				got[l[0].GetValue()+" "+l[1].GetValue()] = c.GetCounter().GetValue()
+			}
+		}
+	}
+	if len(got) != 2 || got["painter image_1024x1024"] != 4 || got["painter audio_millisecond"] != 3000 {
+		t.Errorf("counted %v", got)
+	}
+	month, err := store.ParseMonth("2026-11")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := []store.Sum{{Model: "painter", Requests: 1, Quantities: q}, {Model: "talker", Requests: 1}, {Model: "writer", Requests: 1, Quantities: q}}
+	b, err := json.Marshal(usageAnswer(month, sums, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, times := range map[string]int{
+		`"quantities":[{"unit":"image_1024x1024","quantity":2},{"unit":"audio_millisecond","quantity":1500}]`: 2,
+		`"quantities":[{"unit":"image_1024x1024","quantity":4},{"unit":"audio_millisecond","quantity":3000}]`: 1,
+		`"quantities"`: 3,
+	} {
+		if n := strings.Count(string(b), text); n != times {
+			t.Errorf("%s stands %d times, want %d, in %s", text, n, times, b)
 		}
 	}
 }

@@ -36,8 +36,12 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	if c.IsError && s.first() {
 		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
 	}
+	if !c.IsError && !s.x.fits() {
+		return s.x.budgetSpent()
+	}
 	s.noteFirst()
 	s.faulty = s.faulty || c.IsError
+	s.x.faulty = s.x.faulty || c.IsError && !c.Final
 	if c.HasContent {
 		s.content++
 	}

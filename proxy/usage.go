@@ -21,6 +21,7 @@ type usageRow struct {
 	Day      string `json:"day,omitempty"`
 	Requests int64  `json:"requests"`
 	metering.TokenCounts
+	metering.QuantityCounts
 }
 
 // usage answers with what the key has used in a month, for the application itself: GET /v1/usage?month=2026-11&by=day.
@@ -61,14 +62,20 @@ func usageAnswer(month store.Month, sums []store.Sum, byDay bool) any {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), strings.Compare(a.Model, b.Model))
 	})
 	for _, s := range sums {
-		row := usageRow{Model: s.Model, Requests: s.Requests, TokenCounts: metering.CountTokens(s.Tokens)}
+		row := usageRowOf(s)
+		row.Model = s.Model
 		if byDay {
 			row.Day = s.Day.String()
 		}
 		total.Requests += s.Requests
 		total.Tokens.Add(s.Tokens)
+		total.Quantities = total.Quantities.PlusAll(s.Quantities)
 		rows = append(rows, row)
 	}
 	return map[string]any{"object": "usage", "month": month.String(), "data": rows,
-		"total": usageRow{Requests: total.Requests, TokenCounts: metering.CountTokens(total.Tokens)}}
+		"total": usageRowOf(total)}
+}
+
+func usageRowOf(s store.Sum) usageRow {
+	return usageRow{Requests: s.Requests, TokenCounts: metering.CountTokens(s.Tokens), QuantityCounts: metering.CountQuantities(s.Quantities)}
 }

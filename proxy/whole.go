@@ -65,6 +65,9 @@ func (x *exchange) readAnswer(r *fasthttp.Response) *openai.Error {
 	case chunk.IsError:
 		return openai.UpstreamError(x.call.Load().Status, body)
 	}
+	if x.request.Stream && !x.fits() {
+		return x.budgetSpent()
+	}
 	if x.endpoint.dialect == openai.DialectResponses {
 		r.SetBodyRaw(x.meter.AppendWithIDs(make([]byte, 0, len(body)+128), body, x.sealID))
 	}

@@ -130,21 +130,28 @@ func demoConfig(listen, dir, providerURL string) (*config.Config, error) {
 	return &cfg, err
 }
 
-// demoModels are all served by the built-in model server; prices are per million tokens.
+// demoModels are all served by the built-in model server; prices are per million tokens, or by unit.
 func demoModels(upstream string) ([]config.Model, error) {
 	var models []config.Model
 	for _, m := range []struct {
 		name, input, output string
 		about               config.About
+		units               map[store.Unit]string
 	}{
-		{demoModel, "0.15", "0.60", config.About{DisplayName: "Demo Chat", Kind: config.Chat, ContextTokens: 32_000, Location: "this machine", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"}},
-		{"llama-3.3-70b", "0.40", "1.20", config.About{DisplayName: "Llama 3.3 70B Instruct", Kind: config.Chat, ContextTokens: 128_000, MaxOutputTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Llama 3.3 Community"}},
-		{"mistral-small-3.2", "0.20", "0.60", config.About{DisplayName: "Mistral Small 3.2", Kind: config.Chat, ContextTokens: 128_000, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"}},
-		{"gpt-oss-120b", "0.30", "1.00", config.About{DisplayName: "gpt-oss 120B", Kind: config.Chat, ContextTokens: 131_072, Location: "eu-nl", Country: "Netherlands, EU", HostedBy: config.Own, Licence: "Apache-2.0"}},
-		{"gpt-4.1", "2.00", "8.00", config.About{DisplayName: "GPT-4.1", Kind: config.Chat, ContextTokens: 1_000_000, MaxOutputTokens: 32_768, Location: "azure-sweden-central", Country: "Sweden, EU", HostedBy: config.ThirdParty}},
-		{"bge-m3", "0.02", "0", config.About{DisplayName: "BGE-M3", Kind: config.Embedding, ContextTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "MIT"}},
+		{demoModel, "0.15", "0.60", config.About{DisplayName: "Demo Chat", Kind: config.Chat, ContextTokens: 32_000, Location: "this machine", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"}, nil},
+		{"llama-3.3-70b", "0.40", "1.20", config.About{DisplayName: "Llama 3.3 70B Instruct", Kind: config.Chat, ContextTokens: 128_000, MaxOutputTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Llama 3.3 Community"}, nil},
+		{"mistral-small-3.2", "0.20", "0.60", config.About{DisplayName: "Mistral Small 3.2", Kind: config.Chat, ContextTokens: 128_000, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"}, nil},
+		{"gpt-oss-120b", "0.30", "1.00", config.About{DisplayName: "gpt-oss 120B", Kind: config.Chat, ContextTokens: 131_072, Location: "eu-nl", Country: "Netherlands, EU", HostedBy: config.Own, Licence: "Apache-2.0"}, nil},
+		{"gpt-4.1", "2.00", "8.00", config.About{DisplayName: "GPT-4.1", Kind: config.Chat, ContextTokens: 1_000_000, MaxOutputTokens: 32_768, Location: "azure-sweden-central", Country: "Sweden, EU", HostedBy: config.ThirdParty}, nil},
+		{"bge-m3", "0.02", "0", config.About{DisplayName: "BGE-M3", Kind: config.Embedding, ContextTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "MIT"}, nil},
+		{"flux.1-schnell", "0", "0", config.About{DisplayName: "FLUX.1 schnell", Kind: config.Image, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"},
+			map[store.Unit]string{store.UnitImage: "0.012", store.UnitImage1024: "0.008"}},
+		{"whisper-large-v3", "0", "0", config.About{DisplayName: "Whisper large v3", Kind: config.Audio, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "MIT"},
+			map[store.Unit]string{store.UnitAudioMillisecond: "0.0001"}},
+		{"bge-reranker-v2-m3", "0", "0", config.About{DisplayName: "BGE Reranker v2 M3", Kind: config.Rerank, ContextTokens: 8_192, Location: "eu-de", Country: "Germany, EU", HostedBy: config.Own, Licence: "Apache-2.0"},
+			map[store.Unit]string{store.UnitSearch: "0.80"}},
 	} {
-		price, err := demoPrice(m.input, m.output)
+		price, err := demoPrice(m.input, m.output, m.units)
 		if err != nil {
 			return nil, err
 		}
@@ -157,15 +164,23 @@ func demoModels(upstream string) ([]config.Model, error) {
 	return models, nil
 }
 
-func demoPrice(input, output string) (p metering.Price, err error) {
+func demoPrice(input, output string, units map[store.Unit]string) (p metering.Price, err error) {
 	if p.From, err = store.ParseDay("2020-01-01"); err != nil {
 		return p, err
 	}
 	if p.InputPerMillion, err = metering.ParseAmount(input); err != nil {
 		return p, err
 	}
-	p.OutputPerMillion, err = metering.ParseAmount(output)
-	return p, err
+	if p.OutputPerMillion, err = metering.ParseAmount(output); err != nil {
+		return p, err
+	}
+	p.Units = map[store.Unit]metering.Amount{}
+	for u, price := range units {
+		if p.Units[u], err = metering.ParseAmount(price); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 // greet prints how to use the demo. The key is shown here and never again.

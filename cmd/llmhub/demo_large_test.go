@@ -107,6 +107,7 @@ func compareLedger(t *testing.T, s *server, w demoWorld) {
 			sum := got[row.Model]
 			sum.Requests += row.Requests
 			sum.Tokens.Add(row.Tokens)
+			sum.Quantities = sum.Quantities.PlusAll(row.Quantities)
 			got[row.Model] = sum
 		}
 		if !reflect.DeepEqual(got, w.used) || len(got) == 0 {

@@ -7,6 +7,7 @@ import (
 	"llmhub/identity"
 	"llmhub/identity/iam/iamtest"
 	"llmhub/limit"
+	"llmhub/store"
 )
 
 // The sizes of the demo.
@@ -74,6 +75,9 @@ type demoKey struct {
 	// It is used on each day, each of every days: by so many requests and so many tokens in all; never if every is 0.
 	every, phase, requests int
 	perDay                 int64
+	// unit is what each request uses beside tokens, perRequest how many of it at most; nothing if that is 0.
+	unit       store.Unit
+	perRequest int64
 	// weekends says that it is used at weekends, too, if less.
 	weekends bool
 	limits   limit.Rules
@@ -91,17 +95,28 @@ var janasKeys = []struct {
 	limits limit.Rules
 }{
 	{"support-chat-prod", "llama-3.3-70b", 1_350_000, true, false, limit.Rules{MonthlyTokens: 50_000_000, RequestsPerMinute: 600}},
-	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false, limit.Rules{MonthlyTokens: 1_000_000, DryRun: true}},
+	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false, limit.Rules{MonthlyTokens: 12_000_000, DryRun: true}},
 	{"code-review-ci", "gpt-oss-120b", 370_000, false, false, limit.Rules{}},
 	{"intranet-search", "gpt-4.1", 210_000, false, false, limit.Rules{}},
 	{"workshop-october", demoModel, 60_000, false, true, limit.Rules{}},
+}
+
+// janasOthers are keys of the same customer for models that are billed by other units than tokens.
+var janasOthers = []struct {
+	name, model string
+	unit        store.Unit
+	perRequest  int64
+}{
+	{"product-pictures", "flux.1-schnell", store.UnitImage1024, 4},
+	{"service-calls", "whisper-large-v3", store.UnitAudioMillisecond, 600_000},
+	{"parts-ranking", "bge-reranker-v2-m3", store.UnitSearch, 5},
 }
 
 // planDemo returns the plan of a size.
 func planDemo(size string, now time.Time) (demoPlan, error) {
 	switch size {
 	case demoSmall:
-		return demoPlan{customers: []demoCustomer{jana(now.AddDate(0, 0, -demoDays), now)}, total: len(janasKeys)}, nil
+		return demoPlan{customers: []demoCustomer{jana(now.AddDate(0, 0, -demoDays), now)}, total: len(janasKeys) + len(janasOthers)}, nil
 	case demoLarge:
 		return largePlan(now, largeKeys), nil
 	}
@@ -127,6 +142,12 @@ func jana(joined, now time.Time) demoCustomer {
 			key.until = now.AddDate(0, 0, -demoDays/5)
 		}
 		c.keys = append(c.keys, key)
+	}
+	for _, k := range janasOthers {
+		c.keys = append(c.keys, demoKey{
+			name: k.name, model: k.model, made: joined.Add(subscribedAfter), until: now,
+			every: 1, requests: 12, unit: k.unit, perRequest: k.perRequest,
+		})
 	}
 	return c
 }

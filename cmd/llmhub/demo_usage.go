@@ -17,6 +17,7 @@ func (t demoTotals) add(e store.Event) {
 	s := t[e.Model]
 	s.Requests++
 	s.Tokens.Add(e.Tokens)
+	s.Quantities = s.Quantities.PlusAll(e.Quantities)
 	t[e.Model] = s
 }
 
@@ -75,10 +76,14 @@ func (k *demoKey) use(random *rand.Rand, midnight, now time.Time, events []store
 		}
 		t := store.Tokens{Input: total * 85 / 100, Output: total * 15 / 100}
 		t.CachedInput = t.Input / 4
-		events = append(events, store.Event{
+		e := store.Event{
 			Key: k.id, Model: k.model, Deployment: "built-in/" + k.model, At: at, Duration: time.Duration(800+random.IntN(4000)) * time.Millisecond,
 			Provenance: store.FromUpstream, Tokens: t,
-		})
+		}
+		if k.perRequest > 0 {
+			e.Quantities = e.Quantities.Plus(k.unit, 1+random.Int64N(k.perRequest))
+		}
+		events = append(events, e)
 	}
 	return events
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,25 +27,28 @@ type usageRow struct {
 	Month    string `json:"month"`
 	Requests int64  `json:"requests"`
 	metering.TokenCounts
+	metering.QuantityCounts
 	Amount           string `json:"amount"`
 	AmountIncomplete bool   `json:"amount_incomplete"`
 	Currency         string `json:"currency"`
 }
 
-const usageHelp = `Show the tokens used, a row for each key (or what --by says) and the total in the last row;
+const usageHelp = `Show what was used, a row for each key (or what --by says) and the total in the last row;
 the current month by default. Days and months are those of the billing time zone.
 
 --from and --to are days and both are included. CACHED is part of INPUT, REASONING part of
 OUTPUT, TOTAL is INPUT and OUTPUT; ESTIMATED says how many of TOTAL the model server did not
-report itself. AMOUNT follows the price in force on each day; it is exact, but no invoice. A "+"
-behind it says that models without a price are part of the row.`
+report itself. What else was used has a column each where there is any: images by size,
+milliseconds of audio, characters turned into speech, searches. AMOUNT follows the price in force
+on each day; it is exact, but no invoice. A "+" behind it says that something without a price is
+part of the row.`
 
 func newUsageCommand(api *apiFlags) *cobra.Command {
 	var month, from, to, tenant, subscription, key string
 	var by []string
 	cmd := &cobra.Command{
 		Use:   "usage [--month MONTH | --from DAY --to DAY] [--tenant ID | --subscription ID | --key ID] [--by key,model,day,month]",
-		Short: "Show the tokens used",
+		Short: "Show what was used",
 		Long:  usageHelp,
 		Example: `  llmhub usage
   llmhub usage --month 2026-11 --by key,model
@@ -108,7 +112,12 @@ func printUsage(env *environment, data []usageRow, by []string) error {
 			currency = " (" + clean(r.Currency) + ")"
 		}
 	}
-	for _, title := range []string{"REQUESTS", "INPUT", "CACHED", "OUTPUT", "REASONING", "TOTAL", "ESTIMATED", "AMOUNT" + currency} {
+	titles := []string{"REQUESTS", "INPUT", "CACHED", "OUTPUT", "REASONING", "TOTAL", "ESTIMATED"}
+	units := usedUnits(data)
+	for _, u := range units {
+		titles = append(titles, strings.ToUpper(clean(u)))
+	}
+	for _, title := range append(titles, "AMOUNT"+currency) {
 		columns = append(columns, column{title: title, right: true})
 	}
 	rows := make([][]string, 0, len(data))
@@ -126,8 +135,33 @@ func printUsage(env *environment, data []usageRow, by []string) error {
 		if r.AmountIncomplete {
 			amount += "+"
 		}
-		rows = append(rows, append(row, count(r.Requests), count(r.InputTokens), count(r.CachedInputTokens), count(r.OutputTokens),
-			count(r.ReasoningTokens), count(r.TotalTokens), count(r.EstimatedTokens), amount))
+		row = append(row, count(r.Requests), count(r.InputTokens), count(r.CachedInputTokens), count(r.OutputTokens),
+			count(r.ReasoningTokens), count(r.TotalTokens), count(r.EstimatedTokens))
+		for _, u := range units {
+			row = append(row, count(r.quantity(u)))
+		}
+		rows = append(rows, append(row, amount))
 	}
 	return printTable(env.stdout, columns, rows)
+}
+
+// usedUnits returns the units that any row has, in the order of the total, which is the last row and has them all.
+func usedUnits(data []usageRow) (units []string) {
+	for _, r := range slices.Backward(data) {
+		for _, q := range r.Quantities {
+			if !slices.Contains(units, q.Unit) {
+				units = append(units, q.Unit)
+			}
+		}
+	}
+	return units
+}
+
+func (r usageRow) quantity(unit string) int64 {
+	for _, q := range r.Quantities {
+		if q.Unit == unit {
+			return q.Quantity
+		}
+	}
+	return 0
 }

@@ -30,6 +30,7 @@ type consumptionPage struct {
 	Month  monthPicker
 	Range  rangeForm
 	Total  usageFigures
+	Units  []unitCard
 	Trend  trend
 	Split  split
 	// Estimated is how much of the tokens was not reported by a model server, in permille.
@@ -124,7 +125,7 @@ func (w *Web) showConsumption(v *visit) error {
 		Path: path, Product: w.productName(c.of), Active: c.of.State == subscription.Active, Since: c.of.CreatedAt, AsOf: c.asOf,
 		PeriodText: v.periodText(c.days), Export: withQuery(path+".csv", query, "page", ""),
 		Month: v.pickMonth(path, "#usage", c.days.First.Month()), Range: v.rangeForm(c),
-		Total: figuresOf(c.Total), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
+		Total: v.figures(c.Total), Units: v.unitCards(c.Total.Quantities), Trend: v.trend(c), Split: splitOf(c.Total), Estimated: int64(c.Total.EstimatedPermille()),
 		Chart: v.usageChart(c, path), AllKeys: len(c.names), Unused: len(c.names) - len(c.Consumption.Keys),
 	}
 	if c.of.CancelledAt != nil {
@@ -213,16 +214,16 @@ func (w *Web) exportConsumption(v *visit) error {
 		named, rows = []string{"model"}, c.Models
 	}
 	header := append([]string{"from", "to"}, named...)
-	table.row(append(header, usageColumns...)...)
+	table.usageHeader(header, c.Total.Quantities)
 	for _, s := range rows {
 		names := []string{last, s.Name}
 		if c.by == metering.ByKey {
 			names = append(names, c.names[s.Name])
 		}
-		table.usage(first, names, figuresOf(s.Figures))
+		table.usage(first, names, v.figures(s.Figures))
 	}
 	total := make([]string, 1+len(named))
 	total[0], total[len(named)] = last, v.t("usage.total")
-	table.usage(first, total, figuresOf(c.Total))
+	table.usage(first, total, v.figures(c.Total))
 	return table.send()
 }

@@ -129,7 +129,9 @@ func (v *visit) barName(c *consumed, day store.Day) string {
 type shareTable struct {
 	Heading, First string
 	// Keys says that rows are keys, which have a prefix and a time of their last use.
-	Keys  bool
+	Keys bool
+	// Units says that anything was used beside tokens.
+	Units bool
 	Rows  []shareRow
 	Total usageFigures
 	// TotalName names the last row.
@@ -152,23 +154,23 @@ func (w *Web) shareTables(v *visit, c *consumed, p *consumptionPage) error {
 	pages := max(1, (len(keys)+sharesPerPage-1)/sharesPerPage)
 	page := min(v.pageNumber(), pages)
 	p.Pager = newPager(p.Path, v.allQuery(), page, pages, len(keys))
-	first := (page - 1) * sharesPerPage
+	first, units := (page-1)*sharesPerPage, len(c.Total.Quantities) > 0
 	p.Keys = shareTable{
-		Heading: v.t("consumption.bykey"), First: v.t("consumption.by.key"), Keys: true, Total: p.Total, TotalName: v.t("consumption.allkeys"),
-		Rows: shareRows(keys[first:min(first+sharesPerPage, len(keys))], first, c.by == metering.ByKey),
+		Heading: v.t("consumption.bykey"), First: v.t("consumption.by.key"), Keys: true, Units: units, Total: p.Total, TotalName: v.t("consumption.allkeys"),
+		Rows: v.shareRows(keys[first:min(first+sharesPerPage, len(keys))], first, c.by == metering.ByKey),
 	}
 	p.Models = shareTable{
-		Heading: v.t("consumption.bymodel"), First: v.t("consumption.by.model"), Total: p.Total, TotalName: v.t("consumption.allmodels"),
-		Rows: shareRows(c.Models, 0, c.by == metering.ByModel),
+		Heading: v.t("consumption.bymodel"), First: v.t("consumption.by.model"), Units: units, Total: p.Total, TotalName: v.t("consumption.allmodels"),
+		Rows: v.shareRows(c.Models, 0, c.by == metering.ByModel),
 	}
 	return w.nameKeys(v, c, p.Keys.Rows)
 }
 
 // shareRows are rows from a rank on; charted says that the chart shows them, too.
-func shareRows(shares []metering.Share, rank int, charted bool) []shareRow {
+func (v *visit) shareRows(shares []metering.Share, rank int, charted bool) []shareRow {
 	rows := make([]shareRow, len(shares))
 	for i, s := range shares {
-		rows[i] = shareRow{Name: s.Name, Figures: figuresOf(s.Figures), Permille: int64(s.Permille), Width: percentOf(float64(s.Permille) / 1000)}
+		rows[i] = shareRow{Name: s.Name, Figures: v.figures(s.Figures), Permille: int64(s.Permille), Width: percentOf(float64(s.Permille) / 1000)}
 		if charted {
 			rows[i].Hue = min(rank+i, chart.Hues-1) + 1
 		}

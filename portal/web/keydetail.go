@@ -28,6 +28,8 @@ type keyPage struct {
 	Also             bool
 	SubscriptionHref string
 	Events           []eventRow
+	// Units says that any of them used something beside tokens.
+	Units bool
 	// Newest leads to the first page unless this is it, Older to the next one if there is one.
 	Newest, Older string
 	Sources       []countSource
@@ -36,6 +38,7 @@ type keyPage struct {
 type eventRow struct {
 	Time, Seconds, ID, Model         string
 	Input, Cached, Output, Reasoning int64
+	Units                            []string
 	// Estimated is how many of the tokens no model server has reported.
 	Estimated        int64
 	Duration, Source string
@@ -137,6 +140,7 @@ func (w *Web) fillEvents(v *visit, k subscription.Key, p *keyPage) error {
 	}
 	for _, e := range events {
 		p.Events = append(p.Events, v.eventRow(e))
+		p.Units = p.Units || len(e.Quantities) > 0
 	}
 	if cursor != "" {
 		p.Newest = keyPath(k)
@@ -155,6 +159,7 @@ func (v *visit) eventRow(e store.Event) eventRow {
 	row := eventRow{
 		Time: v.loc.ShortDate(at), Seconds: at.Format("15:04:05"), ID: e.ID.String(), Model: e.Model,
 		Input: e.Tokens.Input, Cached: e.Tokens.CachedInput, Output: e.Tokens.Output, Reasoning: e.Tokens.Reasoning, Estimated: e.Tokens.Estimated,
+		Units:    v.unitLines(e.Quantities),
 		Duration: v.loc.Decimal(strconv.FormatFloat(e.Duration.Seconds(), 'f', 2, 64)) + " s", Class: "warn", Recovered: e.Recovered,
 		Source: v.t("keys.source." + e.Provenance.String()),
 	}

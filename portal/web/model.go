@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"llmhub/metering"
 	"llmhub/portal/gateway"
 )
@@ -11,16 +13,26 @@ type modelPrice struct {
 	Licence, LicenceURL                                              string
 	// Cached is empty if input from the cache costs as much as other input.
 	Input, Cached, Output string
-	Priced                bool
+	// Units are the prices of what is billed beside tokens, a line for each.
+	Units  []string
+	Priced bool
 	// State says until when the model is offered, Class how that looks.
 	State, Class string
 	// ID is that of the element which holds the name.
 	ID string
 }
 
+// priceTable is a table of models with their prices.
+type priceTable []modelPrice
+
+// Units says whether any model has a price beside those of tokens.
+func (t priceTable) Units() bool {
+	return slices.ContainsFunc(t, func(p modelPrice) bool { return p.Units != nil })
+}
+
 // modelPrices returns the price table of the named models, or of all if none is named.
-func (w *Web) modelPrices(v *visit, names []string) []modelPrice {
-	var rows []modelPrice
+func (w *Web) modelPrices(v *visit, names []string) priceTable {
+	var rows priceTable
 	for _, m := range w.grantedModels(names) {
 		rows = append(rows, w.modelPrice(v, m))
 	}
@@ -46,11 +58,17 @@ func (w *Web) modelPrice(v *visit, m gateway.Model) modelPrice {
 		}
 	}
 	if price, priced := w.Prices().At(m.Name, w.today()); priced {
-		money := func(a metering.Amount) string { return v.loc.Price(a.String(), w.Currency) }
+		money := func(a metering.Amount) string {
+			if !a.IsSet() {
+				return unknown
+			}
+			return v.loc.Price(a.String(), w.Currency)
+		}
 		row.Input, row.Output, row.Priced = money(price.InputPerMillion), money(price.OutputPerMillion), true
 		if cached := price.CachedInput(); cached != price.InputPerMillion {
 			row.Cached = money(cached)
 		}
+		row.Units = v.unitPrices(price)
 	}
 	return row
 }

@@ -9,7 +9,7 @@ import (
 // modelsPage is all models with their prices, and how to call each kind of them.
 type modelsPage struct {
 	Kinds  []tab
-	Models []modelPrice
+	Models priceTable
 	// Chosen is how many models there are of the kind that is asked for.
 	Chosen  int
 	Samples []sample

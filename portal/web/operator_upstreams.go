@@ -13,7 +13,7 @@ import (
 type upstreamsPage struct {
 	Rows []upstreamRow
 	// Models are those that are served, with their prices.
-	Models []modelPrice
+	Models priceTable
 }
 
 type upstreamRow struct {

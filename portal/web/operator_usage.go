@@ -8,6 +8,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/metering"
+	"llmhub/store"
 )
 
 // tenantUsagePage is what all tenants have used in a month.
@@ -16,6 +17,7 @@ type tenantUsagePage struct {
 	Export string
 	AsOf   time.Time
 	Total  usageFigures
+	Units  []unitCard
 	Rows   []tenantUsageRow
 	Count  int
 	Pager  pager
@@ -27,11 +29,14 @@ type usageFigures struct {
 	Amount                                            string
 	// Incomplete says that the amount leaves out what has no price.
 	Incomplete bool
+	// Quantities are what was used beside tokens, Units the same in words.
+	Quantities store.Quantities
+	Units      []string
 }
 
-func figuresOf(f metering.Figures) usageFigures {
+func (v *visit) figures(f metering.Figures) usageFigures {
 	t := f.Tokens
-	return usageFigures{f.Requests, t.Input, t.CachedInput, t.Output, t.Reasoning, t.Total(), f.Amount.String(), !f.Priced}
+	return usageFigures{f.Requests, t.Input, t.CachedInput, t.Output, t.Reasoning, t.Total(), f.Amount.String(), !f.Priced, f.Quantities, v.unitLines(f.Quantities)}
 }
 
 // Charge is the amount as pages show it: that of what has no price at all is not known.
@@ -63,7 +68,7 @@ func (w *Web) showTenantUsage(v *visit) error {
 	page, pages := v.pageNumber(), max(1, (len(report.Tenants)+operatorPerPage-1)/operatorPerPage)
 	page = min(page, pages)
 	p := tenantUsagePage{
-		Month: v.pickMonth(tenantUsagePath, "#usage", m), AsOf: report.AsOf, Total: figuresOf(report.Total), Count: len(report.Tenants),
+		Month: v.pickMonth(tenantUsagePath, "#usage", m), AsOf: report.AsOf, Total: v.figures(report.Total), Units: v.unitCards(report.Total.Quantities), Count: len(report.Tenants),
 		Export: withQuery("/operator/usage.csv", nil, "month", m.String()), Pager: newPager(tenantUsagePath, query, page, pages, len(report.Tenants)),
 	}
 	for _, share := range report.Tenants[(page-1)*operatorPerPage : min(page*operatorPerPage, len(report.Tenants))] {
@@ -78,7 +83,7 @@ func (w *Web) showTenantUsage(v *visit) error {
 
 // tenantUsageRow gives a tenant's share its name. Usage outlives what it was for.
 func (w *Web) tenantUsageRow(v *visit, s metering.TenantShare) (tenantUsageRow, error) {
-	row := tenantUsageRow{ID: s.TenantID, Name: v.t("opusage.unknown"), Domain: unknown, Figures: figuresOf(s.Figures), Keys: s.Keys, Permille: int64(s.Permille)}
+	row := tenantUsageRow{ID: s.TenantID, Name: v.t("opusage.unknown"), Domain: unknown, Figures: v.figures(s.Figures), Keys: s.Keys, Permille: int64(s.Permille)}
 	if s.TenantID == "" {
 		return row, nil
 	}
@@ -98,7 +103,7 @@ func (w *Web) exportTenantUsage(v *visit) error {
 		return err
 	}
 	table := v.newTable("usage-" + m.String() + ".csv")
-	table.row(append([]string{"month", "tenant_id", "tenant", "domain", "keys"}, usageColumns...)...)
+	table.usageHeader([]string{"month", "tenant_id", "tenant", "domain", "keys"}, report.Total.Quantities)
 	for _, s := range report.Tenants {
 		row, err := w.tenantUsageRow(v, s)
 		if err != nil {
@@ -106,6 +111,6 @@ func (w *Web) exportTenantUsage(v *visit) error {
 		}
 		table.usage(m.String(), []string{row.ID, row.Name, row.Domain, itoa(row.Keys)}, row.Figures)
 	}
-	table.usage(m.String(), []string{"", v.t("usage.total"), "", ""}, figuresOf(report.Total))
+	table.usage(m.String(), []string{"", v.t("usage.total"), "", ""}, v.figures(report.Total))
 	return table.send()
 }

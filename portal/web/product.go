@@ -21,7 +21,7 @@ type productPage struct {
 	Sections                                                                []productSection
 	Software                                                                []catalog.Software
 	Documents                                                               []documentLink
-	Models                                                                  []modelPrice
+	Models                                                                  priceTable
 	DocumentationURL, ShopURL                                               string
 	EndOfLife                                                               string
 	Buy                                                                     purchase

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"llmhub/store"
 )
 
 // table is a file of comma-separated values, or of semicolons where the comma stands before decimals, as spreadsheets of
@@ -17,6 +19,8 @@ type table struct {
 	b    bytes.Buffer
 	w    *csv.Writer
 	rows int
+	// units are those that have a column behind those of usage.
+	units store.Quantities
 }
 
 func (v *visit) newTable(name string) *table {
@@ -59,7 +63,18 @@ var usageColumns = []string{
 	"requests", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "total_tokens", "amount", "currency", "amount_incomplete",
 }
 
-// usage adds a row of figures: what they are of, its names, and the counts with the exact amount.
+// usageHeader adds the names of the columns of usage: those of the rows' names, the fixed ones, and one for each unit in all,
+// by the word that the API has for it.
+func (t *table) usageHeader(named []string, all store.Quantities) {
+	t.units = all
+	header := append(named, usageColumns...)
+	for _, q := range all {
+		header = append(header, q.Unit.String())
+	}
+	t.row(header...)
+}
+
+// usage adds a row of figures below usageHeader: what they are of, its names, and the counts with the exact amount.
 func (t *table) usage(of string, names []string, f usageFigures) {
 	cells := append([]string{of}, names...)
 	for _, n := range []int64{f.Requests, f.Input, f.Cached, f.Output, f.Reasoning, f.Total} {
@@ -69,5 +84,9 @@ func (t *table) usage(of string, names []string, f usageFigures) {
 	if f.Incomplete {
 		incomplete = "yes"
 	}
-	t.row(append(cells, strings.ReplaceAll(f.Amount, ".", t.v.loc.Point()), t.v.web.Currency, incomplete)...)
+	cells = append(cells, strings.ReplaceAll(f.Amount, ".", t.v.loc.Point()), t.v.web.Currency, incomplete)
+	for _, q := range t.units {
+		cells = append(cells, strconv.FormatInt(f.Quantities.Of(q.Unit), 10))
+	}
+	t.row(cells...)
 }

@@ -215,8 +215,11 @@ func (r *Runner) exchange(ctx context.Context, c *proxytest.Case, key Key, calls
 	if want := c.Want.RetryAfter; want != "" && seen.Header.Get("Retry-After") != want {
 		return fmt.Errorf("%s: Retry-After is %q, want %q", c.Name, seen.Header.Get("Retry-After"), want)
 	}
-	if n := r.Provider.Calls(c.Model) - calls; c.Want.Calls > 0 && n != c.Want.Calls {
-		return fmt.Errorf("%s: %d calls at the model server, want %d", c.Name, n, c.Want.Calls)
+	switch n := r.Provider.Calls(c.Model) - calls; {
+	case n == 0:
+		return errors.New("the request did not reach the model server")
+	case c.Want.Calls > 0 && n != c.Want.Calls:
+		return fmt.Errorf("%d calls at the model server, want %d", n, c.Want.Calls)
 	}
 	return c.CheckRequest(r.Provider.LastRequest(c.Model))
 }

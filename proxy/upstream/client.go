@@ -62,6 +62,7 @@ type Client struct {
 	cfg     Config
 	address string
 	prefix  string // the base URL's path
+	host    string // and port, as the address names it
 	head    string // the lines that each request has, from Host on
 	tls     *tls.Config
 
@@ -83,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("upstream %s: %q is not an http or https address", cfg.Name, cfg.BaseURL)
 	}
-	c := &Client{cfg: cfg, head: "Host: " + u.Host + "\r\n", prefix: strings.TrimSuffix(u.EscapedPath(), "/")}
+	c := &Client{cfg: cfg, host: u.Host, head: "Host: " + u.Host + "\r\n", prefix: strings.TrimSuffix(u.EscapedPath(), "/")}
 	for _, h := range cfg.Header {
 		if strings.ContainsAny(h.Name+h.Value, "\r\n\x00") {
 			return nil, fmt.Errorf("upstream %s: header %q is not one line", cfg.Name, h.Name)
