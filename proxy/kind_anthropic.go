@@ -25,7 +25,7 @@ func (anthropicKind) prefix() string { return "" }
 
 func (anthropicKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, _ bool) (upstream.Request, *openai.Error) {
 	body := ctx.Request.Body()
-	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body, openai.Patch{Model: d.Model})
+	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body, openai.Patch{Model: d.Model, MaxTokens: x.maxOutput()})
 	path, out := x.endpoint.path, x.body
 	if path == chatPath {
 		path = "/messages"

@@ -191,6 +191,7 @@ func (s *sending) try(i int, slot choice.Slot) (*openai.Error, trouble) {
 	x.attempt = d.begin(slot)
 	if s.attempts > 1 {
 		x.meter.Reset()
+		x.grown = growth{}
 	}
 	refusal, failure := x.callOn(s.ctx, d, x.request.Stream && d.AskUsage && !d.rejectsUsage.Load())
 	if failure.timedOut {
