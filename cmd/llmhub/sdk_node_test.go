@@ -33,7 +33,7 @@ func TestNodeClients(t *testing.T) {
 		}
 	})
 	scripts := map[string]proxytest.Script{
-		"tools":      {Deltas: []proxytest.Delta{proxytest.Call(0, "weather", `{"city":`), proxytest.Call(0, "", `"Bonn"}`)}},
+		"tools":      {Deltas: proxytest.Call(0, "call_1", "weather", 5, `{"city":`, `"Bonn"}`)},
 		"structured": {Deltas: proxytest.Say(`{"answer"`, `:42}`)},
 		"cut":        {Cut: proxytest.Cut{At: proxytest.CutBetween, After: 3}},
 		"broken":     {Status: 500},
