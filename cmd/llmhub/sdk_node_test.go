@@ -49,9 +49,11 @@ func TestNodeClients(t *testing.T) {
 		// One after the other: each test compares what the key has used before and after it.
 		cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=tap", file)
 		cmd.Dir, cmd.Env = folder, env
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("\n# fail 0\n")) || bytes.Contains(out, []byte("\n# pass 0\n")) {
 			t.Errorf("%s: %v\n%s", file, err, failuresOf(out))
 		}
+		t.Logf("%s: %s", file, out[max(0, bytes.LastIndex(out, []byte("\n# tests"))):])
 	}
 	h.idle()
 	h.eventually("requests left at the provider", func() bool { return h.provider.Active() == 0 })
