@@ -71,6 +71,9 @@ type Limits struct {
 	AnswerBytes int64
 	// Requests is how many may be in flight at once; 0 means no limit.
 	Requests int
+	// IdempotencyBytes is the memory for answers that are remembered by their Idempotency-Key, for a day at most. One may
+	// take a quarter of it.
+	IdempotencyBytes int64
 }
 
 // Stream bounds streams in time.
@@ -197,6 +200,8 @@ type Model struct {
 	Retries Retries
 	// Fallbacks are the Names of the models whose deployments are tried when none of these could serve a request.
 	Fallbacks []string
+	// Idempotent has answers remembered, so that a request which is sent again under its Idempotency-Key is charged once.
+	Idempotent bool
 	// Prices are in ascending order of From.
 	Prices []metering.Price
 	// About describes the model to those who choose one; nil when the file says nothing.
@@ -271,7 +276,7 @@ func Default() Config {
 		FreeSpaceFloorBytes: 512 << 20,
 		Billing:             Billing{TimeZone: defaultZone(), Currency: "EUR"},
 		Keys:                Keys{Pepper: true},
-		Limits:              Limits{BodyBytes: 32 << 20, HeaderBytes: 16 << 10, EventBytes: 32 << 20, AnswerBytes: 64 << 20},
+		Limits:              Limits{BodyBytes: 32 << 20, HeaderBytes: 16 << 10, EventBytes: 32 << 20, AnswerBytes: 64 << 20, IdempotencyBytes: 64 << 20},
 		Stream: Stream{
 			Heartbeat:    15 * time.Second,
 			IdleTimeout:  defaultIdleTimeout,

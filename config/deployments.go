@@ -53,6 +53,7 @@ func (d *decoder) model(m *Model, n node, upstreams names) {
 		optional("balance", yamldoc.Choice(d.Decoder, &m.Balance, LeastBusy, Weighted)),
 		optional("retries", d.retries(&m.Retries)),
 		optional("fallbacks", d.fallbacks(&m.Fallbacks)),
+		optional("idempotent", d.Flag(&m.Idempotent)),
 		optional("prices", d.prices(&m.Prices)),
 		optional("about", func(n node) {
 			m.About = DefaultAbout()

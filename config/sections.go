@@ -85,6 +85,7 @@ func (d *decoder) limits(into *Limits) reader {
 			optional("header", d.size(&into.HeaderBytes, 4<<10, 1<<20)),
 			optional("event", d.size(&into.EventBytes, 64<<10, 1<<30)),
 			optional("answer", d.size(&into.AnswerBytes, 64<<10, 1<<30)),
+			optional("idempotency", d.size(&into.IdempotencyBytes, 64<<10, 1<<40)),
 			optional("requests", yamldoc.Count(d.Decoder, &into.Requests, 0, 1_000_000)),
 		)
 	}

@@ -56,6 +56,8 @@ func (s *stream) drain() {
 		return
 	}
 	x.left.CompareAndSwap(0, time.Now().UnixNano())
+	x.record(s.out[s.given:])
+	s.out, s.given = s.out[:0], 0
 	end := time.Now().Add(x.p.Limits.Drain)
 	events := int64(0)
 	for s.phase != phaseFinish && !x.overBudget && time.Now().Before(end) && events < x.p.Limits.DrainEvents {
@@ -75,13 +77,31 @@ func (s *stream) drain() {
 		}
 	}
 	if s.phase == phaseFinish && !s.faulty && !x.overBudget {
-		// Nobody waits for the end: the record need not be durable before Close returns.
-		x.settleDrained()
+		s.drained()
 	}
 }
 
-// drop counts an event that nobody will see.
+// drained settles an answer that was read on to its end. Where nobody waits for the end, the record need not be durable
+// before Close returns; whoever asks again sees it only then.
+func (s *stream) drained() {
+	if s.x.recording == nil {
+		s.x.settleDrained()
+	} else if s.x.settleFinished() == nil {
+		s.x.record(s.last)
+		s.x.recordEnd()
+	}
+}
+
+// drop counts an event that nobody will see, unless somebody asks again.
 func (s *stream) drop(ev openai.Event) {
+	if s.x.recording != nil {
+		if e := s.take(ev); e != nil {
+			s.faulty = true
+		}
+		s.x.record(s.out)
+		s.out = s.out[:0]
+		return
+	}
 	switch ev.Kind {
 	case openai.Done:
 		s.phase = phaseFinish

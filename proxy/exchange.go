@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/openai"
+	"llmhub/proxy/replay"
 	"llmhub/proxy/upstream"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -32,6 +34,10 @@ type exchange struct {
 	body       []byte // what was sent upstream, for estimates
 	entry      *metering.Entry
 	meter      openai.Meter
+
+	recording *replay.Recording                  // of the answer, for those who ask again; nil if it is not remembered
+	following *replay.Recording                  // of the request before, whose answer this one gets
+	stop      atomic.Pointer[context.CancelFunc] // ends the wait of one that follows
 
 	reservation *limit.Reservation // of the limits of the key and its subscription; nil without any
 	grown       growth
@@ -67,6 +73,9 @@ type exchange struct {
 
 // policy returns what happens upstream when the client leaves.
 func (x *exchange) policy() Policy {
+	if x.recording != nil {
+		return Drain // whoever asks again gets the answer
+	}
 	if d := x.deployment.Load(); d != nil {
 		return d.OnDisconnect
 	}
@@ -87,6 +96,9 @@ func (x *exchange) interrupt() {
 		c.Interrupt()
 	}
 	x.wakeUp()
+	if stop := x.stop.Load(); stop != nil {
+		(*stop)()
+	}
 }
 
 // cutWait bounds writes to a client whose answer is broken off.
@@ -135,6 +147,9 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 		return x, errBusy
 	}
 	if refusal := x.read(ctx); refusal != nil {
+		return x, refusal
+	}
+	if refusal := x.join(ctx); refusal != nil || x.following != nil {
 		return x, refusal
 	}
 	if refusal := x.reserve(ctx); refusal != nil {
@@ -205,7 +220,10 @@ func (x *exchange) void() {
 // leave takes the exchange out of the live ones and lets go of what it holds.
 func (x *exchange) leave() {
 	x.attempt.end(abandoned, "") // unless it has been judged
-	x.reservation.Void()         // unless it has been settled
+	if x.recording != nil {
+		x.recording.Fail() // unless it is whole
+	}
+	x.reservation.Void() // unless it has been settled
 	x.p.live.remove(x)
 	if c := x.call.Load(); c != nil {
 		c.Close()

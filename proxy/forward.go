@@ -22,7 +22,11 @@ func (p *Proxy) forward(ep *endpoint) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		ctx := c.Context()
 		x, refusal := p.admit(ctx, ep)
-		if refusal == nil {
+		switch {
+		case refusal != nil:
+		case x.following != nil:
+			refusal = x.follow(ctx)
+		default:
 			refusal = x.answer(ctx)
 		}
 		if refusal != nil {
@@ -61,6 +65,9 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, e *openai.Error) {
 		x.settleRefused(e)
 	}
 	x.reservation.Void() // of a request that never began
+	if x.recording != nil {
+		x.recording.Fail()
+	}
 	answerError(ctx, e, x.endpoint.form, x.name)
 }
 

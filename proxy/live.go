@@ -141,3 +141,6 @@ func (x *exchange) look(now time.Time) int64 {
 	x.left.CompareAndSwap(0, now.UnixNano())
 	return x.left.Load()
 }
+
+// Live returns the number of requests under way.
+func (p *Proxy) Live() int { return p.live.count() }

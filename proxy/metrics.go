@@ -27,6 +27,7 @@ type Metrics struct {
 	overhead  prometheus.Histogram
 	streams   prometheus.Gauge
 	sessions  prometheus.Gauge
+	replays   prometheus.Counter
 	commits   prometheus.Histogram
 	batches   prometheus.Histogram
 	failed    prometheus.Counter
@@ -77,6 +78,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		interval:     prometheus.NewHistogram(histogram("llmhub_inter_event_seconds", "Time between arrivals in a stream from the model server.", latencyBuckets)),
 		overhead:     prometheus.NewHistogram(histogram("llmhub_overhead_seconds", "The gateway's own time until an answer begins, without model server and commit.", fineBuckets)),
 		streams:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_streams", Help: "Streams under way."}),
+		replays:      prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_replays_total", Help: "Requests answered from one before, by their Idempotency-Key."}),
 		sessions:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_sessions", Help: "Realtime sessions that are open."}),
 		commits:      prometheus.NewHistogram(histogram("llmhub_commit_seconds", "Time to make a batch of usage durable.", fineBuckets)),
 		batches:      prometheus.NewHistogram(histogram("llmhub_commit_events", "Requests settled by one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
@@ -88,7 +90,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		limitDryRun:  counter("llmhub_limit_dry_run_total", "Requests served that a limit would have refused which is tried out.", "rule"),
 		models:       map[string]*modelMetrics{},
 	}
-	r.MustRegister(m.limitRefused, m.limitDryRun, m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.sessions, m.commits, m.batches, m.failed)
+	r.MustRegister(m.limitRefused, m.limitDryRun, m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.sessions, m.replays, m.commits, m.batches, m.failed)
 	return m
 }
 

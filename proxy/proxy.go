@@ -17,6 +17,7 @@ import (
 	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/choice"
+	"llmhub/proxy/replay"
 	"llmhub/proxy/upstream"
 	"llmhub/store"
 	"llmhub/subscription"
@@ -98,6 +99,8 @@ type Options struct {
 	Ledger    Ledger
 	Estimator Estimator
 	Metrics   *Metrics
+	// Replays remembers answers by their Idempotency-Key; nil remembers none.
+	Replays *replay.Cache
 	// IDKey seals the IDs of stored responses.
 	IDKey []byte
 	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
@@ -184,6 +187,8 @@ type Model struct {
 	// Fallbacks name the models whose deployments are tried when none of these could serve a request, and theirs after
 	// them. The request is metered as one for this model.
 	Fallbacks []string
+	// Idempotent has answers remembered for requests that are sent again under the same Idempotency-Key.
+	Idempotent bool
 	// About is shown in the list of models; nil means that nothing is known.
 	About *About
 

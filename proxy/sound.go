@@ -46,6 +46,7 @@ func (x *exchange) sound(ctx *fasthttp.RequestCtx) *openai.Error {
 		return errNotRecorded
 	}
 	x.begin(ctx)
+	x.recordHead()
 	ctx.Response.SetBodyStream(x.begunSound, -1)
 	x.p.Metrics.streamBegun(x)
 	return nil
@@ -87,6 +88,7 @@ func (s *sound) Read(p []byte) (n int, err error) {
 			return 0, io.ErrUnexpectedEOF
 		}
 		if s.ended {
+			s.x.recordEnd()
 			return 0, io.EOF
 		}
 		if e := s.fill(); e != nil {
@@ -94,6 +96,7 @@ func (s *sound) Read(p []byte) (n int, err error) {
 		}
 	}
 	n = copy(p, s.held)
+	s.x.record(p[:n])
 	s.held = s.held[:copy(s.held, s.held[n:])]
 	return n, s.x.client.SetWriteDeadline(time.Now().Add(s.x.p.Limits.Write))
 }

@@ -76,6 +76,7 @@ func (x *exchange) stream(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
+	x.recordHead()
 	ctx.Response.SetBodyStream(x.begun, -1)
 	x.p.Metrics.streamBegun(x)
 }
@@ -152,6 +153,7 @@ func (s *stream) Read(p []byte) (n int, err error) {
 		s.out, s.given = s.out[:0], 0
 		switch s.phase {
 		case phaseEnd:
+			s.x.recordEnd()
 			return 0, io.EOF
 		case phaseBreakOff:
 			return 0, io.ErrUnexpectedEOF
@@ -166,6 +168,7 @@ func (s *stream) Read(p []byte) (n int, err error) {
 	}
 	n = copy(p, s.out[s.given:])
 	s.given += n
+	s.x.record(p[:n])
 	return n, nil
 }
 

@@ -46,6 +46,9 @@ func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 		return nil
 	}
 	err := x.settleFinished()
+	if err == nil {
+		x.remember(ctx.Response.Body())
+	}
 	x.leave()
 	if err != nil {
 		return errNotRecorded
@@ -53,6 +56,15 @@ func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	x.begin(ctx)
 	x.p.Metrics.answered(x)
 	return nil
+}
+
+// remember keeps the answer for those who ask again.
+func (x *exchange) remember(body []byte) {
+	if x.recording != nil {
+		x.recordHead()
+		x.record(body)
+		x.recordEnd()
+	}
 }
 
 // readAnswer takes what the gateway must know from an answer's body.

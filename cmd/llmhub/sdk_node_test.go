@@ -33,7 +33,7 @@ func TestNodeClients(t *testing.T) {
 		}
 	})
 	scripts := map[string]proxytest.Script{
-		"tools":      {Deltas: []proxytest.Delta{proxytest.Call(0, "weather", `{"city":`), proxytest.Call(0, "", `"Bonn"}`)}},
+		"tools":      {Deltas: proxytest.Call(0, "call_1", "weather", 5, `{"city":`, `"Bonn"}`)},
 		"structured": {Deltas: proxytest.Say(`{"answer"`, `:42}`)},
 		"cut":        {Cut: proxytest.Cut{At: proxytest.CutBetween, After: 3}},
 		"broken":     {Status: 500},
@@ -49,9 +49,11 @@ func TestNodeClients(t *testing.T) {
 		// One after the other: each test compares what the key has used before and after it.
 		cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=tap", file)
 		cmd.Dir, cmd.Env = folder, env
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("\n# fail 0\n")) || bytes.Contains(out, []byte("\n# pass 0\n")) {
 			t.Errorf("%s: %v\n%s", file, err, failuresOf(out))
 		}
+		t.Logf("%s: %s", file, out[max(0, bytes.LastIndex(out, []byte("\n# tests"))):])
 	}
 	h.idle()
 	h.eventually("requests left at the provider", func() bool { return h.provider.Active() == 0 })

@@ -27,6 +27,7 @@ import (
 	"llmhub/proxy"
 	"llmhub/proxy/choice"
 	"llmhub/proxy/estimate"
+	"llmhub/proxy/replay"
 	"llmhub/proxy/upstream"
 	"llmhub/secret"
 	"llmhub/store"
@@ -118,7 +119,7 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	s.proxy = proxy.New(proxy.Options{
 		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics, IDKey: ids,
-		Engine: s.engine, Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
+		Replays: replay.NewCache(replayBounds(cfg)), Engine: s.engine, Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
 	})
 	if err = s.route(cfg); err != nil {
 		return nil, err
@@ -209,6 +210,12 @@ func limitsOf(cfg *config.Config) proxy.Limits {
 	}
 }
 
+// replayBounds has answers remembered for a day, as clients of such keys expect.
+func replayBounds(cfg *config.Config) replay.Bounds {
+	n := int(cfg.Limits.IdempotencyBytes)
+	return replay.Bounds{Bytes: n, AnswerBytes: n / 4, Keys: 100_000, Age: 24 * time.Hour}
+}
+
 // route puts the upstreams, models and prices of a configuration in force. Requests under way keep what they began
 // with; connections to upstreams that have not changed are kept.
 func (s *server) route(cfg *config.Config) error {
@@ -229,7 +236,7 @@ func (s *server) route(cfg *config.Config) error {
 	models := make([]*proxy.Model, len(cfg.Models))
 	for i, m := range cfg.Models {
 		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About),
-			Balance: choice.Balance(m.Balance), Retries: proxy.Retries(m.Retries), Fallbacks: m.Fallbacks}
+			Balance: choice.Balance(m.Balance), Retries: proxy.Retries(m.Retries), Fallbacks: m.Fallbacks, Idempotent: m.Idempotent}
 		for _, d := range m.Deployments {
 			c := clients[d.Upstream]
 			models[i].Deployments = append(models[i].Deployments, &proxy.Deployment{
