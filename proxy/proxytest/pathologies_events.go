@@ -160,7 +160,7 @@ func (e *eventAPI) errors() []Case {
 		{Name: "error-event-final", About: "an error event, and behind it the event of a good end", Script: fault(4, true),
 			Want: e.exact(Whatever, "partial", 4)},
 		{Name: "error-first", About: "the first event is an error: it gets a status", Script: fault(-1, false),
-			Want: Want{Bytes: HTTPError, Status: http.StatusBadGateway}},
+			Want: Want{Bytes: HTTPError, Status: ServerError}},
 	}
 	for _, s := range []struct {
 		name         string
