@@ -35,12 +35,13 @@ type Change struct {
 
 // Audit keeps changes, newest first. It may be used concurrently.
 type Audit struct {
-	changes store.Collection[Change]
+	documents store.Documents
+	changes   store.Collection[Change]
 }
 
 // NewAudit returns the audit kept in d.
 func NewAudit(d store.Documents) *Audit {
-	return &Audit{changes: store.NewCollection(d, kindAudit, func(c Change) map[string]string {
+	return &Audit{documents: d, changes: store.NewCollection(d, kindAudit, func(c Change) map[string]string {
 		index := map[string]string{"action": c.Action, "actor": c.ActorID}
 		if c.TenantID != "" {
 			index["tenant"] = c.TenantID
@@ -68,6 +69,16 @@ func (a *Audit) Write(by Actor, c Change, before, after any) (store.Write, error
 	}
 	c.ID = auditID(c.At)
 	return a.changes.Write(c.ID, 0, c)
+}
+
+// Record keeps a change, as Write does, of something that is kept in no document.
+func (a *Audit) Record(ctx context.Context, by Actor, c Change, before, after any) error {
+	write, err := a.Write(by, c, before, after)
+	if err != nil {
+		return err
+	}
+	_, err = a.documents.Put(ctx, write)
+	return err
 }
 
 // auditID returns an ID by which the newest come first.

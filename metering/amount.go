@@ -1,7 +1,9 @@
 package metering
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 )
@@ -62,6 +64,25 @@ func (a Amount) IsZero() bool { return a.int().Sign() == 0 }
 
 // IsSet says whether it is a price: anything but the zero Amount.
 func (a Amount) IsSet() bool { return a.units != nil }
+
+// Uint128 returns the amount in units of 10^-18 as a number of 128 bits, the largest there is for an amount beyond it.
+func (a Amount) Uint128() (hi, lo uint64) {
+	n := a.int()
+	if n.BitLen() > 128 {
+		return math.MaxUint64, math.MaxUint64
+	}
+	var b [16]byte
+	n.FillBytes(b[:])
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+// AmountOfUint128 is the reverse of Amount.Uint128.
+func AmountOfUint128(hi, lo uint64) Amount {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	return Amount{new(big.Int).SetBytes(b[:])}
+}
 
 // of returns what n cost at the price a for so many of them, at most a million. Prices have at most twelve decimals, so
 // that the division leaves no rest.

@@ -39,6 +39,7 @@ func (t token) Reveal() string { return string(t) }
 
 // fixture is a management API on a real listener over a real store.
 type fixture struct {
+	resumed  bool // the upstream that drains at first
 	t        *testing.T
 	url      string
 	store    *local.Store
@@ -115,7 +116,11 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 		},
 		Upstreams: func() []gateway.Upstream {
 			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now,
-				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: true, Queued: 2, MaxConcurrency: 3}}
+				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: !f.resumed, Queued: 2, MaxConcurrency: 3}}
+		},
+		DrainUpstream: func(deployment string, drain bool) bool {
+			f.resumed = !drain
+			return deployment == "up/m"
 		},
 		Budget: f.budget,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),

@@ -1,8 +1,10 @@
 package portal
 
 import (
+	"slices"
 	"time"
 
+	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/portal/gateway"
 	"llmhub/secret"
@@ -94,6 +96,43 @@ func viewUpstream(u gateway.Upstream) upstreamView {
 		Weight: u.Weight, Priority: u.Priority, Breaker: u.Breaker, BreakerUntil: known(u.BreakerUntil), Draining: u.Draining,
 		Queued: u.Queued, MaxConcurrency: u.MaxConcurrency,
 	}
+}
+
+// drained is the body that drains a deployment, or ends that.
+type drained struct {
+	Deployment string `json:"deployment" doc:"As the list of upstreams names it."`
+	Draining   bool   `json:"draining"`
+}
+
+// drainUpstream drains a deployment. The change is audited before it is made: it cannot fail, so that both happen or,
+// where the process dies in between, the one that is left says what was wanted.
+func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
+	find := func() (gateway.Upstream, bool) {
+		all := p.upstreams()
+		i := slices.IndexFunc(all, func(u gateway.Upstream) bool { return u.Deployment == in.Deployment })
+		if i < 0 {
+			return gateway.Upstream{}, false
+		}
+		return all[i], true
+	}
+	before, found := find()
+	if !found {
+		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
+	}
+	change := identity.Change{At: p.now(), Action: "upstream.resume", ObjectID: in.Deployment, ObjectName: in.Deployment}
+	if in.Draining {
+		change.Action = "upstream.drain"
+	}
+	err := p.audit.Record(r.ctx, r.by, change,
+		map[string]bool{"draining": before.Draining}, map[string]bool{"draining": in.Draining})
+	if err != nil {
+		return upstreamView{}, err
+	}
+	if !p.drain(in.Deployment, in.Draining) {
+		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
+	}
+	after, _ := find()
+	return viewUpstream(after), nil
 }
 
 func (p *Portal) listUpstreams(*request) (page[upstreamView], error) {

@@ -53,6 +53,8 @@ type Options struct {
 	Upstreams func() []gateway.Upstream
 	// Budget tells how much of a scope's budgets has been used this month.
 	Budget func(context.Context, limit.Scope) (limit.BudgetState, error)
+	// DrainUpstream has a deployment take no new requests, or ends that; false says that there is none of that name.
+	DrainUpstream func(deployment string, drain bool) bool
 	// Deployments may be nil, where nothing is deployed.
 	Deployments Deployments
 	// OperatorsElsewhere says that operators have a listener of their own, so that their sessions are none at others.
@@ -83,6 +85,7 @@ type Portal struct {
 	prices    func() metering.PriceList
 	upstreams func() []gateway.Upstream
 	budgets   func(context.Context, limit.Scope) (limit.BudgetState, error)
+	drain     func(deployment string, drain bool) bool
 	deploying Deployments
 	location  *time.Location
 	currency  string
@@ -99,7 +102,7 @@ func New(o Options) *Portal {
 		guard: o.Guard, throttle: identity.NewThrottle(o.Now),
 		service: o.Service, tenants: o.Tenants, users: o.Users, profiles: o.Profiles, operators: o.Operators,
 		tokens: o.Tokens, audit: o.Audit, ledger: o.Ledger,
-		deploying: o.Deployments, catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams, budgets: o.Budget,
+		deploying: o.Deployments, catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams, budgets: o.Budget, drain: o.DrainUpstream,
 		location: o.Location, currency: o.Currency, elsewhere: o.OperatorsElsewhere, admin: hashToken([]byte(o.AdminToken.Reveal())),
 		now: o.Now, log: o.Logger,
 	}

@@ -120,6 +120,7 @@ func TestWhoMayAsk(t *testing.T) {
 		{"GET", "/tenants"}, {"POST", "/tenants", `{"name":"x"}`}, {"POST", "/tenants/" + tenant + "/suspend", `{"reason":"x"}`},
 		{"POST", "/tenants/" + tenant + "/resume"}, {"POST", "/tenants/" + tenant + "/profile/approve", `{` + moment + `}`},
 		{"POST", "/tenants/" + tenant + "/profile/reject", `{` + moment + `,"reason":"x"}`}, {"GET", "/profiles"}, {"GET", "/upstreams"},
+		{"POST", "/upstreams/drain", `{"deployment":"up/m","draining":true}`},
 		{"GET", "/audit?actor_id=x"}, {"GET", "/audit?action=key.create"}, {"PUT", "/subscriptions/sub_x/limits", `{"limits":{}}`},
 	}
 	forAdministrators := [][3]string{

@@ -149,6 +149,10 @@ func tourOfOperators(t *testing.T, admin person) {
 		list[0].(map[string]any)["queued"] != 2.0 || list[0].(map[string]any)["max_concurrency"] != 3.0 || list[0].(map[string]any)["weight"] != 1.0 {
 		t.Errorf("upstreams: %v", list)
 	}
+	if v := admin.must(200, "POST", "/upstreams/drain", `{"deployment":"up/m","draining":false}`); v["draining"] != false {
+		t.Errorf("resumed: %v", v)
+	}
+	admin.do("POST", "/upstreams/drain", `{"deployment":"up/none","draining":true}`).isError(t, 404, "not_found")
 	if text := admin.do("GET", "/audit?limit=1000", "").text; strings.Contains(text, "password of") || strings.Contains(text, "argon") {
 		t.Errorf("the audit shows a password: %s", text)
 	}

@@ -44,6 +44,7 @@ func (x *exchange) callOn(ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool
 	}
 	if err != nil {
 		refusal = x.broken(err)
+		x.atWork = call.Sent
 		x.attempt.endError(refusal)
 		x.p.Logger.Warn("upstream call failed", "request", x.name, "deployment", d.Name(), "err", err)
 		return refusal, x.troubleOf(refusal)
@@ -67,14 +68,18 @@ func (x *exchange) callOn(ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool
 
 // receive takes the answer so far as it must have come before anything goes to the client.
 func (x *exchange) receive(ctx *fasthttp.RequestCtx) (refusal *openai.Error, failure trouble) {
-	if x.streamed() {
+	switch {
+	case x.streamed():
 		refusal = x.receiveStream()
-	} else {
+	case x.endpoint.sound && !isJSON(x.call.Load().ContentType):
+		refusal = x.receiveSound()
+	default:
 		refusal = x.receiveWhole(&ctx.Response)
 	}
 	if refusal == nil {
 		return nil, trouble{}
 	}
+	x.atWork = true
 	x.attempt.endError(refusal)
 	// What the model server says may quote the prompt, so that only the code is logged.
 	x.p.Logger.Warn("upstream failed to answer", "request", x.name, "deployment", x.deployment.Load().Name(), "status", refusal.Status, "code", refusal.Code)

@@ -58,7 +58,7 @@ func (s *stream) drain() {
 	x.left.CompareAndSwap(0, time.Now().UnixNano())
 	end := time.Now().Add(x.p.Limits.Drain)
 	events := int64(0)
-	for s.phase != phaseFinish && time.Now().Before(end) && events < x.p.Limits.DrainEvents {
+	for s.phase != phaseFinish && !x.overBudget && time.Now().Before(end) && events < x.p.Limits.DrainEvents {
 		ev, ok := s.scanner.Next()
 		if ok {
 			events++
@@ -74,7 +74,7 @@ func (s *stream) drain() {
 			break
 		}
 	}
-	if s.phase == phaseFinish && !s.faulty {
+	if s.phase == phaseFinish && !s.faulty && !x.overBudget {
 		// Nobody waits for the end: the record need not be durable before Close returns.
 		x.settleDrained()
 	}
@@ -86,7 +86,12 @@ func (s *stream) drop(ev openai.Event) {
 	case openai.Done:
 		s.phase = phaseFinish
 	case openai.Data, openai.PlainJSON:
-		s.faulty = s.x.meter.Event(ev.Data).IsError || s.faulty
+		c := s.x.meter.Event(ev.Data)
+		s.faulty = c.IsError || s.faulty
+		if c.Final {
+			s.phase = phaseFinish
+		}
+		s.x.fits()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/openai"
 	"llmhub/proxy/upstream"
@@ -32,9 +33,15 @@ type exchange struct {
 	entry      *metering.Entry
 	meter      openai.Meter
 
-	pinned  *Deployment // the only one that can serve the request; nil where any can
-	attempt attempted   // at the deployment, not judged yet
-	begun   *stream     // a streamed answer whose first event has come
+	reservation *limit.Reservation // of the limits of the key and its subscription; nil without any
+	grown       growth
+	overBudget  bool // the answer was broken off because a budget is spent
+
+	previous   string      // the ID at the model server of the stored response that the request goes on from
+	pinned     *Deployment // the only one that can serve the request; nil where any can
+	attempt    attempted   // at the deployment, not judged yet
+	begun      *stream     // a streamed answer whose first event has come
+	begunSound *sound      // an answer of audio that has begun to come
 
 	call   atomic.Pointer[upstream.Call]
 	source io.Reader                     // what the answer's body is read from, in the form of the endpoint
@@ -43,7 +50,9 @@ type exchange struct {
 	left   atomic.Int64                  // when the client was found gone, in Unix nanoseconds
 	ended  bool                          // the record has been made, or is not to be
 
+	atWork   bool          // the model server was when the client left, before the answer began
 	answered bool          // a whole answer has come
+	faulty   bool          // an error has come in mid-stream, apart from what ends the stream
 	failure  *openai.Error // what the model server did wrong in mid-answer
 
 	upstreamTime time.Duration // spent waiting for the model server before the answer began
@@ -108,6 +117,7 @@ func (x *exchange) broken(err error) *openai.Error {
 func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *openai.Error) {
 	now := time.Now()
 	x := &exchange{p: p, id: p.Recorder.NewID(), endpoint: ep, arrived: now, client: ctx.Conn()}
+	x.meter.Dialect = ep.dialect
 	x.name = x.id.String()
 	revocations := p.Gate.Revocations()
 	grant, refusal := p.authenticate(ctx, now)
@@ -122,6 +132,9 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 		return x, errBusy
 	}
 	if refusal := x.read(ctx); refusal != nil {
+		return x, refusal
+	}
+	if refusal := x.reserve(ctx); refusal != nil {
 		return x, refusal
 	}
 	entry, err := p.Recorder.Begin(metering.Begun{
@@ -154,14 +167,14 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 
 // read takes from the request what the gateway must know.
 func (x *exchange) read(ctx *fasthttp.RequestCtx) *openai.Error {
-	if refusal := checkContentType(&ctx.Request.Header); refusal != nil {
+	if refusal := x.endpoint.checkContentType(&ctx.Request.Header); refusal != nil {
 		return refusal
 	}
-	request, err := openai.Peek(ctx.Request.Body())
+	request, err := x.endpoint.peek(ctx)
 	if err != nil {
 		return badRequest(err)
 	}
-	x.request = request
+	x.request, x.meter.Images = request, request.Units.Images
 	model := x.p.routes.Load().models[string(request.Model)]
 	if model == nil || !x.grant.Allows(model.Name) {
 		return modelNotFound(string(request.Model))
@@ -173,7 +186,7 @@ func (x *exchange) read(ctx *fasthttp.RequestCtx) *openai.Error {
 			Message: "This endpoint does not stream; leave stream out.",
 		}
 	}
-	return nil
+	return x.pin()
 }
 
 // void ends the exchange without a record: nothing was delivered.
@@ -189,6 +202,7 @@ func (x *exchange) void() {
 // leave takes the exchange out of the live ones and lets go of what it holds.
 func (x *exchange) leave() {
 	x.attempt.end(abandoned, "") // unless it has been judged
+	x.reservation.Void()         // unless it has been settled
 	x.p.live.remove(x)
 	if c := x.call.Load(); c != nil {
 		c.Close()

@@ -59,6 +59,10 @@ var (
 		Status: http.StatusBadGateway, Type: "api_error", Code: "upstream_too_large",
 		Message: "The model server sent more at once than the gateway passes on.",
 	}
+	errNoKey = &openai.Error{
+		Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
+		Message: "You did not provide an API key. Send it in the header: Authorization: Bearer YOUR_KEY.",
+	}
 	errInternal = &openai.Error{
 		Status: http.StatusInternalServerError, Type: "api_error", Code: "internal_error",
 		Message: "The gateway failed to deal with the request.",
@@ -73,6 +77,9 @@ var (
 func isOwn(e *openai.Error) bool {
 	switch e {
 	case errShutdown, errUpstreamBusy, errDrained, errNotRecorded, errNoSpace, errTruncated, errStalled, errUpstream, errBadAnswer, errAnswerTooLarge, errInternal, errClientLeft:
+		return true
+	}
+	if isBudget(e) {
 		return true
 	}
 	switch e.Code {
@@ -126,8 +133,8 @@ func callError(err error) *openai.Error {
 	return errUpstream
 }
 
-// answerError writes an error in OpenAI's form.
-func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, id string) {
+// answerError writes an error in the form of an endpoint.
+func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, form openai.ErrorForm, id string) {
 	h := &ctx.Response.Header
 	ctx.Response.ResetBody()
 	h.SetContentType("application/json")
@@ -139,5 +146,5 @@ func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, id string) {
 		h.Set("WWW-Authenticate", `Bearer realm="llmhub"`)
 	}
 	ctx.Response.SetStatusCode(e.Status)
-	ctx.Response.SetBodyRaw(e.AppendJSON(nil, id))
+	ctx.Response.SetBodyRaw(e.AppendJSONIn(form, nil, id))
 }

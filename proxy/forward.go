@@ -44,9 +44,12 @@ func (x *exchange) answer(ctx *fasthttp.RequestCtx) (refusal *openai.Error) {
 	if refusal := x.send(ctx); refusal != nil {
 		return refusal
 	}
-	if x.begun != nil {
+	switch {
+	case x.begun != nil:
 		x.stream(ctx)
 		return nil
+	case x.begunSound != nil:
+		return x.sound(ctx)
 	}
 	return x.whole(ctx)
 }
@@ -57,17 +60,15 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, e *openai.Error) {
 	if x.entry != nil {
 		x.settleRefused(e)
 	}
-	answerError(ctx, e, x.name)
+	x.reservation.Void() // of a request that never began
+	answerError(ctx, e, x.endpoint.form, x.name)
 }
 
 // authenticate finds what the request's key grants.
 func (p *Proxy) authenticate(ctx *fasthttp.RequestCtx, now time.Time) (*subscription.Grant, *openai.Error) {
-	key, ok := bearer(ctx.Request.Header.Peek("Authorization"))
+	key, ok := credentials(&ctx.Request.Header)
 	if !ok {
-		return nil, &openai.Error{
-			Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
-			Message: "You did not provide an API key. Send it in the header: Authorization: Bearer YOUR_KEY.",
-		}
+		return nil, errNoKey
 	}
 	grant, err := p.Gate.Authenticate(key, now)
 	if err != nil {
@@ -78,12 +79,22 @@ func (p *Proxy) authenticate(ctx *fasthttp.RequestCtx, now time.Time) (*subscrip
 
 // KnowsKey says whether a request's header carries a key that is good.
 func (p *Proxy) KnowsKey(h *fasthttp.RequestHeader) bool {
-	key, ok := bearer(h.Peek("Authorization"))
+	key, ok := credentials(h)
 	if !ok {
 		return false
 	}
 	_, err := p.Gate.Authenticate(key, time.Now())
 	return err == nil
+}
+
+// credentials returns the key of a request: that of the Authorization header, or else of x-api-key, as Anthropic's clients
+// send it.
+func credentials(h *fasthttp.RequestHeader) ([]byte, bool) {
+	if key, ok := bearer(h.Peek("Authorization")); ok {
+		return key, true
+	}
+	key := h.Peek("X-Api-Key")
+	return key, len(key) > 0
 }
 
 // bearer returns the credentials of an Authorization header of that scheme.
@@ -95,13 +106,25 @@ func bearer(header []byte) ([]byte, bool) {
 	return bytes.TrimSpace(header[len(scheme):]), true
 }
 
-// checkContentType insists on JSON as it is.
-func checkContentType(h *fasthttp.RequestHeader) *openai.Error {
+// peek reads what the gateway must know of a request.
+func (ep *endpoint) peek(ctx *fasthttp.RequestCtx) (openai.Request, error) {
+	if ep.multipart {
+		return openai.PeekMultipart(ep.dialect, ctx.Request.Body(), string(ctx.Request.Header.ContentType()))
+	}
+	return openai.PeekAs(ep.dialect, ctx.Request.Body())
+}
+
+// checkContentType insists on the endpoint's type of body, as it is.
+func (ep *endpoint) checkContentType(h *fasthttp.RequestHeader) *openai.Error {
 	if e := h.ContentEncoding(); len(e) > 0 && !bytes.EqualFold(e, []byte("identity")) {
 		return unsupportedMedia("Compressed requests are not taken; send the body without Content-Encoding.")
 	}
 	t, _, _ := bytes.Cut(h.ContentType(), []byte(";"))
-	if bytes.EqualFold(bytes.TrimSpace(t), []byte("application/json")) {
+	t = bytes.TrimSpace(t)
+	switch {
+	case ep.multipart && !bytes.EqualFold(t, []byte("multipart/form-data")):
+		return unsupportedMedia("The body must be a form with files: send the header Content-Type: multipart/form-data; boundary=…")
+	case ep.multipart, bytes.EqualFold(t, []byte("application/json")):
 		return nil
 	}
 	return unsupportedMedia("The body must be JSON: send the header Content-Type: application/json.")
@@ -143,6 +166,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	h.SetContentType(call.ContentType)
 	h.Set("X-Request-Id", x.name)
 	h.Set("Server-Timing", x.serverTiming())
+	x.limitHeaders(h)
 }
 
 // serverTiming gives the gateway's own share of the time up to now, in milliseconds.

@@ -100,7 +100,7 @@ func (h *DeploymentHealth) state(d *Deployment, now time.Time) {
 	status, settings := d.target.Status(now), d.target.Settings()
 	h.Weight, h.Priority = d.Weight, d.Priority
 	h.Breaker, h.BreakerUntil = status.Breaker.String(), status.Until
-	h.Draining, h.Queued, h.MaxConcurrency = settings.Draining, status.Queued, settings.MaxConcurrency
+	h.Draining, h.Queued, h.MaxConcurrency = status.Draining, status.Queued, settings.MaxConcurrency
 }
 
 // health returns the figures, without names.

@@ -22,6 +22,8 @@ type kind interface {
 	// answer returns what the answer's body is read from, in the form of the endpoint; by itself the call. It passes on
 	// errors of the call unchanged, so that reading can go on behind one that wraps os.ErrDeadlineExceeded.
 	answer(x *exchange, call *upstream.Call) io.Reader
+	// prefix stands before the paths of endpoints.
+	prefix() string
 }
 
 // kind returns how the deployment's server is spoken to. The names are those of the configuration.
@@ -56,11 +58,18 @@ func (openaiKind) serves(*endpoint) bool { return true }
 
 func (openaiKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (upstream.Request, *openai.Error) {
 	body := ctx.Request.Body()
-	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body,
-		openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage})
-	return upstream.Request{
-		Method: http.MethodPost, Path: x.endpoint.path, Header: passHeaders(&ctx.Request.Header), Body: [][]byte{x.body},
-	}, nil
+	patch := openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage, PreviousResponse: x.previous, MaxTokens: x.maxOutput()}
+	out := upstream.Request{Method: http.MethodPost, Path: x.endpoint.path, Header: passHeaders(&ctx.Request.Header)}
+	if x.endpoint.multipart {
+		// The file in it is sent from where it is.
+		out.Body, out.ContentType = x.request.PatchedPieces(body, patch), string(ctx.Request.Header.ContentType())
+		return out, nil
+	}
+	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body, patch)
+	out.Body = [][]byte{x.body}
+	return out, nil
 }
+
+func (openaiKind) prefix() string { return "" }
 
 func (openaiKind) answer(_ *exchange, call *upstream.Call) io.Reader { return call }

@@ -21,6 +21,8 @@ func (anthropicKind) serves(ep *endpoint) bool {
 	return ep.path == chatPath || ep.path == "/messages" || ep.path == "/messages/count_tokens"
 }
 
+func (anthropicKind) prefix() string { return "" }
+
 func (anthropicKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, _ bool) (upstream.Request, *openai.Error) {
 	body := ctx.Request.Body()
 	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body, openai.Patch{Model: d.Model})

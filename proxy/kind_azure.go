@@ -21,9 +21,11 @@ type azureKind struct{ openaiKind }
 
 func (azureKind) serves(ep *endpoint) bool { return slices.Contains(azurePaths, ep.path) }
 
+func (azureKind) prefix() string { return "/openai/v1" }
+
 func (k azureKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, askUsage bool) (upstream.Request, *openai.Error) {
 	out, refusal := k.openaiKind.request(x, ctx, d, askUsage)
-	out.Path = "/openai/v1" + out.Path
+	out.Path = k.prefix() + out.Path
 	return out, refusal
 }
 

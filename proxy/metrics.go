@@ -33,6 +33,8 @@ type Metrics struct {
 	fallbacks *prometheus.CounterVec
 	states    *deploymentStates
 
+	limitRefused, limitDryRun *prometheus.CounterVec
+
 	mu     sync.Mutex
 	models map[string]*modelMetrics
 }
@@ -63,26 +65,28 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}
 	}
 	m := &Metrics{
-		requests:  counter("llmhub_requests_total", "Requests settled in the ledger.", "model", "endpoint"),
-		upstreams: counter("llmhub_upstream_requests_total", "Attempts at model servers that have ended: succeeded, rejected (the request was at fault), failed, abandoned (broken off by the client or the gateway).", "upstream", "outcome"),
-		tokens:    counter("llmhub_tokens_total", "Tokens settled in the ledger; cached_input is part of input, reasoning of output.", "model", "kind", "provenance"),
-		units:     counter("llmhub_units_total", "Other units than tokens settled in the ledger: images by size, audio_millisecond, character, search.", "model", "unit"),
-		refusals:  counter("llmhub_refused_total", "Requests answered with an error, by status and the gateway's reason.", "status", "reason"),
-		broken:    counter("llmhub_streams_broken_total", "Streams that did not come to their end.", "reason"),
-		firstByte: prometheus.NewHistogramVec(histogram("llmhub_first_byte_seconds", "Time from a request's arrival to the first event of its streamed answer.", latencyBuckets), []string{"model"}),
-		duration:  prometheus.NewHistogramVec(histogram("llmhub_request_duration_seconds", "Time from a request's arrival to its settlement.", latencyBuckets), []string{"model"}),
-		interval:  prometheus.NewHistogram(histogram("llmhub_inter_event_seconds", "Time between arrivals in a stream from the model server.", latencyBuckets)),
-		overhead:  prometheus.NewHistogram(histogram("llmhub_overhead_seconds", "The gateway's own time until an answer begins, without model server and commit.", fineBuckets)),
-		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_streams", Help: "Streams under way."}),
-		commits:   prometheus.NewHistogram(histogram("llmhub_commit_seconds", "Time to make a batch of usage durable.", fineBuckets)),
-		batches:   prometheus.NewHistogram(histogram("llmhub_commit_events", "Requests settled by one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
-		failed:    prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_commit_failures_total", Help: "Attempts to make a batch of usage durable that failed."}),
-		retries:   counter("llmhub_retries_total", "Attempts that followed a failed one, by the upstream that failed and why.", "upstream", "reason"),
-		fallbacks: counter("llmhub_fallbacks_total", "Requests sent on to another model's deployments, by the model asked for.", "model"),
-		states:    newDeploymentStates(),
-		models:    map[string]*modelMetrics{},
+		requests:     counter("llmhub_requests_total", "Requests settled in the ledger.", "model", "endpoint"),
+		upstreams:    counter("llmhub_upstream_requests_total", "Attempts at model servers that have ended: succeeded, rejected (the request was at fault), failed, abandoned (broken off by the client or the gateway).", "upstream", "outcome"),
+		tokens:       counter("llmhub_tokens_total", "Tokens settled in the ledger; cached_input is part of input, reasoning of output.", "model", "kind", "provenance"),
+		units:        counter("llmhub_units_total", "Other units than tokens settled in the ledger: images by size, audio_millisecond, character, search.", "model", "unit"),
+		refusals:     counter("llmhub_refused_total", "Requests answered with an error, by status and the gateway's reason.", "status", "reason"),
+		broken:       counter("llmhub_streams_broken_total", "Streams that did not come to their end.", "reason"),
+		firstByte:    prometheus.NewHistogramVec(histogram("llmhub_first_byte_seconds", "Time from a request's arrival to the first event of its streamed answer.", latencyBuckets), []string{"model"}),
+		duration:     prometheus.NewHistogramVec(histogram("llmhub_request_duration_seconds", "Time from a request's arrival to its settlement.", latencyBuckets), []string{"model"}),
+		interval:     prometheus.NewHistogram(histogram("llmhub_inter_event_seconds", "Time between arrivals in a stream from the model server.", latencyBuckets)),
+		overhead:     prometheus.NewHistogram(histogram("llmhub_overhead_seconds", "The gateway's own time until an answer begins, without model server and commit.", fineBuckets)),
+		streams:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "llmhub_live_streams", Help: "Streams under way."}),
+		commits:      prometheus.NewHistogram(histogram("llmhub_commit_seconds", "Time to make a batch of usage durable.", fineBuckets)),
+		batches:      prometheus.NewHistogram(histogram("llmhub_commit_events", "Requests settled by one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
+		failed:       prometheus.NewCounter(prometheus.CounterOpts{Name: "llmhub_commit_failures_total", Help: "Attempts to make a batch of usage durable that failed."}),
+		retries:      counter("llmhub_retries_total", "Attempts that followed a failed one, by the upstream that failed and why.", "upstream", "reason"),
+		fallbacks:    counter("llmhub_fallbacks_total", "Requests sent on to another model's deployments, by the model asked for.", "model"),
+		states:       newDeploymentStates(),
+		limitRefused: counter("llmhub_limit_refused_total", "Requests refused because of a limit of a key or subscription.", "rule"),
+		limitDryRun:  counter("llmhub_limit_dry_run_total", "Requests served that a limit would have refused which is tried out.", "rule"),
+		models:       map[string]*modelMetrics{},
 	}
-	r.MustRegister(m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
+	r.MustRegister(m.limitRefused, m.limitDryRun, m.retries, m.fallbacks, m.states, m.requests, m.upstreams, m.tokens, m.units, m.refusals, m.broken, m.firstByte, m.duration, m.interval, m.overhead, m.streams, m.commits, m.batches, m.failed)
 	return m
 }
 

@@ -45,7 +45,7 @@ func (p *Proxy) query(c *fiber.Ctx, f func(*subscription.Grant) (any, *openai.Er
 	}
 	if refusal != nil {
 		p.Metrics.refusedQuery(refusal)
-		answerError(ctx, refusal, id)
+		answerError(ctx, refusal, formOf(ctx.Path()), id)
 		return nil
 	}
 	body, err := json.Marshal(v)
@@ -103,7 +103,7 @@ func (p *Proxy) RefuseKey(ctx *fasthttp.RequestCtx) {
 		e = authError(subscription.ErrBadKey) // it has become good in between, too late for this request
 	}
 	p.Metrics.refusedQuery(e)
-	answerError(ctx, e, p.Recorder.NewID().String())
+	answerError(ctx, e, formOf(ctx.Path()), p.Recorder.NewID().String())
 }
 
 // ServerError answers what goes wrong before or outside a handler, in OpenAI's form.
@@ -120,5 +120,5 @@ func (p *Proxy) ServerError(ctx *fasthttp.RequestCtx, status int) {
 		e = errInternal
 	}
 	p.Metrics.refusedQuery(e)
-	answerError(ctx, e, p.Recorder.NewID().String())
+	answerError(ctx, e, formOf(ctx.Path()), p.Recorder.NewID().String())
 }

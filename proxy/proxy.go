@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/choice"
 	"llmhub/proxy/upstream"
@@ -90,13 +91,17 @@ func (l *Limits) setDefaults() {
 	orElse(&l.Watch, d.Watch)
 }
 
-// Options are what a Proxy is made of; all but Limits and Logger are required.
+// Options are what a Proxy is made of; all but Engine, Limits and Logger are required.
 type Options struct {
 	Gate      Gate
 	Recorder  *metering.Recorder
 	Ledger    Ledger
 	Estimator Estimator
 	Metrics   *Metrics
+	// IDKey seals the IDs of stored responses.
+	IDKey []byte
+	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
+	Engine *limit.Engine
 	// Location is the billing time zone.
 	Location *time.Location
 	Limits   Limits
@@ -191,6 +196,8 @@ type Model struct {
 type Routes struct {
 	models map[string]*Model
 	names  []string // in the order of the configuration
+	// servers has one deployment of each model server that can store responses.
+	servers []*Deployment
 }
 
 // NewRoutes returns routes to the given models.
@@ -202,8 +209,19 @@ func NewRoutes(models []*Model) *Routes {
 	}
 	for _, m := range models {
 		m.line = r.lineOf(m, nil)
+		for _, d := range m.Deployments {
+			r.addServer(d)
+		}
 	}
 	return r
+}
+
+// addServer keeps a deployment if it is the first of a model server that has responses.
+func (r *Routes) addServer(d *Deployment) {
+	known := slices.ContainsFunc(r.servers, func(o *Deployment) bool { return o.Client == d.Client })
+	if !known && d.kind().serves(responsesEndpoint()) {
+		r.servers = append(r.servers, d)
+	}
 }
 
 // lineOf appends a model and those that it falls back to, each once, to a line.
@@ -251,6 +269,20 @@ func (p *Proxy) SetRoutes(r *Routes) {
 	p.Metrics.states.routes.Store(r)
 }
 
+// DrainDeployment has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under
+// way go on. It holds while the process runs and the upstream's settings stay the same. It returns false if there is none.
+func (p *Proxy) DrainDeployment(name string, on bool) (found bool) {
+	for _, m := range p.routes.Load().models {
+		for _, d := range m.Deployments {
+			if d.Name() == name {
+				d.target.Drain(on)
+				found = true
+			}
+		}
+	}
+	return found
+}
+
 // Register adds the endpoints to a router, the same under /v1 and /v2.
 func (p *Proxy) Register(router fiber.Router) {
 	for _, prefix := range []string{"/v1", "/v2"} {
@@ -261,6 +293,10 @@ func (p *Proxy) Register(router fiber.Router) {
 		g.Get("/models", p.listModels)
 		g.Get("/models/*", p.getModel)
 		g.Get("/usage", p.usage)
+		g.Get(responsesPath+"/:id", p.stored(""))
+		g.Delete(responsesPath+"/:id", p.stored(""))
+		g.Post(responsesPath+"/:id/cancel", p.stored("/cancel"))
+		g.Get(responsesPath+"/:id/input_items", p.stored("/input_items"))
 		g.Use(p.unknown)
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -66,7 +67,7 @@ type sending struct {
 
 	attempts int
 	repeats  int         // attempts at deployments that had been tried
-	due      []time.Time // when each may be asked again; nil before the first failure
+	due      []time.Time // when each may be asked; nil before the first failure
 }
 
 // serve tries the deployments, and says whether another model may do better.
@@ -127,10 +128,11 @@ func (s *sending) choose(tried *choice.Set) (int, choice.Slot, *openai.Error) {
 
 // note remembers when a deployment may be asked again.
 func (s *sending) note(i int, failure trouble) {
+	now := time.Now()
 	if s.due == nil {
-		s.due = make([]time.Time, len(s.model.Deployments))
+		s.due = slices.Repeat([]time.Time{now}, len(s.model.Deployments))
 	}
-	s.due[i] = time.Now().Add(failure.after)
+	s.due[i] = now.Add(failure.after)
 	if !failure.same {
 		s.unfit.Add(i)
 	}
@@ -171,7 +173,7 @@ func jittered(d time.Duration) time.Duration {
 // unavailable says why no deployment could even be tried.
 func (s *sending) unavailable() *openai.Error {
 	for i, d := range s.model.Deployments {
-		if !s.unfit.Has(i) && !d.target.Settings().Draining {
+		if !s.unfit.Has(i) && !d.target.Status(s.began).Draining {
 			return errUpstreamBusy
 		}
 	}

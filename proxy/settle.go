@@ -36,8 +36,9 @@ func (x *exchange) settleFinished() error {
 	case x.gone():
 		s.Provenance = store.FromDrained
 	}
-	s.Tokens = tokens
+	s.Tokens, s.Quantities = tokens, x.quantities()
 	x.ended = true
+	x.charge(&s)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
 	defer cancel()
@@ -55,7 +56,8 @@ func (x *exchange) settleDrained() {
 	if !reported {
 		s.Provenance = store.FromEstimate
 	}
-	s.Tokens = tokens
+	s.Tokens, s.Quantities = tokens, x.quantities()
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }
@@ -68,9 +70,11 @@ func (x *exchange) settlePartial() {
 	x.ended = true
 	s := metering.Settlement{Provenance: store.FromPartial}
 	var reported bool
-	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() {
+	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() && !x.faulty {
 		s.Provenance = store.FromUpstream
 	}
+	s.Quantities = x.quantities()
+	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)
 }
@@ -81,7 +85,7 @@ func (x *exchange) settleRefused(e *openai.Error) {
 	if x.ended {
 		return
 	}
-	if e == errClientLeft {
+	if e == errClientLeft && x.atWork {
 		x.settlePartial()
 		x.leave()
 		return
@@ -99,6 +103,9 @@ func (x *exchange) tokens() (t store.Tokens, reported bool) {
 	}
 	if input && (output || !x.endpoint.generates) || !ok && !x.delivered() {
 		return t, ok
+	}
+	if !ok && len(x.quantities()) > 0 {
+		return t, true // billed by other units, which are known
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), estimateWait)
 	defer cancel()
@@ -129,6 +136,14 @@ func (x *exchange) estimateOutput(ctx context.Context) int64 {
 		n = min(n, x.request.MaxTokens*x.request.N)
 	}
 	return n
+}
+
+// quantities returns what the answer used beside tokens.
+func (x *exchange) quantities() store.Quantities {
+	if x.endpoint.units == nil || !x.delivered() {
+		return nil
+	}
+	return x.endpoint.units(x.request.Units, x.meter.Units())
 }
 
 // delivered says whether the model server has answered with content.

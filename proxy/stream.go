@@ -60,7 +60,7 @@ const maxPooled = 64 << 10
 func (x *exchange) receiveStream() *openai.Error {
 	s := &stream{
 		x: x, scanner: openai.NewScanner(x.p.Limits.EventBytes),
-		strip: x.request.Stream && !x.request.IncludeUsage, out: *outBuffers.Get().(*[]byte), heard: time.Now(),
+		strip: x.request.Stream && !x.request.IncludeUsage && x.endpoint.dialect == openai.DialectChat, out: *outBuffers.Get().(*[]byte), heard: time.Now(),
 	}
 	if refusal := s.awaitFirst(); refusal != nil {
 		s.release()
@@ -279,7 +279,7 @@ func (s *stream) finish() {
 // breakOff ends the stream with an error event and no polite end.
 func (s *stream) breakOff(e *openai.Error) {
 	s.x.failure = e
-	s.out = e.AppendEvent(s.out, s.x.name)
+	s.out = e.AppendEventIn(s.x.endpoint.form, s.out, s.x.name)
 	s.phase = phaseBreakOff
 }
 

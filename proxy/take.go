@@ -36,12 +36,22 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	if c.IsError && s.first() {
 		return openai.UpstreamError(s.x.call.Load().Status, ev.Data)
 	}
+	if !c.IsError && !s.x.fits() {
+		return s.x.budgetSpent()
+	}
 	s.noteFirst()
 	s.faulty = s.faulty || c.IsError
+	s.x.faulty = s.x.faulty || c.IsError && !c.Final
 	if c.HasContent {
 		s.content++
 	}
 	switch {
+	case c.Final:
+		// What ends the stream of a dialect without [DONE] is held as that is.
+		s.last = s.x.meter.AppendEventWithIDs(s.last[:0], ev, s.x.sealID)
+		s.phase = phaseFinish
+	case s.x.endpoint.dialect == openai.DialectResponses:
+		s.out = s.x.meter.AppendEventWithIDs(s.out, ev, s.x.sealID)
 	case !s.strip || !c.UsageMember:
 		s.out = append(s.out, ev.Raw...)
 	case c.EmptyChoices && c.HasUsage:

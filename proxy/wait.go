@@ -34,6 +34,7 @@ func (x *exchange) unwanted() *openai.Error {
 // revoked or the gateway is to stop, and returns which of them it was. Those who do so change what unwanted looks at
 // before they wake, so that nothing is missed.
 func (x *exchange) wait(f func(wake <-chan struct{})) *openai.Error {
+	x.atWork = false
 	start := time.Now()
 	wake := make(chan struct{}, 1)
 	x.wake.Store(&wake)

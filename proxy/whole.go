@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,13 +23,27 @@ func (x *exchange) receiveWhole(r *fasthttp.Response) *openai.Error {
 	if refusal := x.readWhole(r); refusal != nil {
 		return refusal
 	}
-	return x.readAnswer(r.Body())
+	if x.endpoint.multipart && !isJSON(x.call.Load().ContentType) {
+		return nil // a transcript as plain text, or as subtitles
+	}
+	return x.readAnswer(r)
+}
+
+// isJSON says whether a content type is that of JSON.
+func isJSON(contentType string) bool {
+	return contentType == "" || strings.HasPrefix(contentType, "application/json")
 }
 
 // whole answers with the answer that has been received, once its usage is durable.
 func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 	x.answered = true
 	x.attempt.end(succeeded, "")
+	if x.endpoint.free {
+		x.void()
+		x.begin(ctx)
+		x.p.Metrics.answered(x)
+		return nil
+	}
 	err := x.settleFinished()
 	x.leave()
 	if err != nil {
@@ -40,13 +55,20 @@ func (x *exchange) whole(ctx *fasthttp.RequestCtx) *openai.Error {
 }
 
 // readAnswer takes what the gateway must know from an answer's body.
-func (x *exchange) readAnswer(body []byte) *openai.Error {
+func (x *exchange) readAnswer(r *fasthttp.Response) *openai.Error {
+	body := r.Body()
 	chunk, err := x.meter.Whole(body)
 	switch {
 	case err != nil:
 		return errBadAnswer
 	case chunk.IsError:
 		return openai.UpstreamError(x.call.Load().Status, body)
+	}
+	if x.request.Stream && !x.fits() {
+		return x.budgetSpent()
+	}
+	if x.endpoint.dialect == openai.DialectResponses {
+		r.SetBodyRaw(x.meter.AppendWithIDs(make([]byte, 0, len(body)+128), body, x.sealID))
 	}
 	return nil
 }

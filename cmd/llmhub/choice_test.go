@@ -438,6 +438,9 @@ func TestWaitingEnds(t *testing.T) {
 				h.eventually("it waits on", func() bool { return h.server.proxy.Health()[0].Queued == 0 })
 				free()
 				h.wantNoSlots(t)
+				if c.name != "shutdown" {
+					a.settled(t, 0)
+				}
 				h.shutDown(t)
 			})
 		}

@@ -95,7 +95,7 @@ var janasKeys = []struct {
 	limits limit.Rules
 }{
 	{"support-chat-prod", "llama-3.3-70b", 1_350_000, true, false, limit.Rules{MonthlyTokens: 50_000_000, RequestsPerMinute: 600}},
-	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false, limit.Rules{MonthlyTokens: 1_000_000, DryRun: true}},
+	{"invoice-extraction", "mistral-small-3.2", 560_000, false, false, limit.Rules{MonthlyTokens: 12_000_000, DryRun: true}},
 	{"code-review-ci", "gpt-oss-120b", 370_000, false, false, limit.Rules{}},
 	{"intranet-search", "gpt-4.1", 210_000, false, false, limit.Rules{}},
 	{"workshop-october", demoModel, 60_000, false, true, limit.Rules{}},

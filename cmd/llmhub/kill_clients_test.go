@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"llmhub/limit"
 )
 
 // sight is what a client saw of one request.
@@ -26,7 +29,14 @@ type sight struct {
 }
 
 // loadKey is an API key of the load; its name is the member "user" of its requests.
-type loadKey struct{ name, id, secret string }
+type loadKey struct {
+	name, id, secret string
+	// limits of the key; such a key asks for streams only, since whole answers are bounded by what is left.
+	limits limit.Rules
+}
+
+// refusedFor is how long a client waits that was refused because of a limit.
+const refusedFor = 5 * time.Millisecond
 
 // load is many clients at once, for one run of the server.
 type load struct {
@@ -72,7 +82,14 @@ func (l *load) run(rng *rand.Rand) {
 		default:
 		}
 		s := &sight{key: l.keys[rng.IntN(len(l.keys))], plan: l.draw(rng)}
+		if s.key.limits.HasBudget() {
+			s.plan.kind = streamed
+		}
 		err := l.send(s)
+		if s.key.limits.HasBudget() && beyondLimit(err) {
+			err = nil
+			time.Sleep(refusedFor) // so that those who are served have the machine
+		}
 		surprise := err != nil && !l.ending.Load()
 		l.mu.Lock()
 		l.sights = append(l.sights, s)
@@ -84,6 +101,12 @@ func (l *load) run(rng *rand.Rand) {
 			return
 		}
 	}
+}
+
+// beyondLimit says whether a request was refused, or its answer ended, because of a limit of its key.
+func beyondLimit(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && (r.Code == "budget_exceeded" || r.Code == "rate_limit_exceeded")
 }
 
 // request makes the request.
@@ -154,7 +177,7 @@ func (l *load) send(s *sight) error {
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
 		r := newRefusal(answer.StatusCode, text)
-		s.refused = r.Code == "shutting_down" || r.Code == "insufficient_storage"
+		s.refused = beyondLimit(r) || r.Code == "shutting_down" || r.Code == "insufficient_storage"
 		return r
 	}
 	if s.plan.kind == streamed {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"llmhub/limit"
 	"llmhub/proxy/proxytest"
 )
 
@@ -18,6 +19,11 @@ const (
 	killClients = 96 // at once
 	killKeys    = 6
 )
+
+// killLimits are the limits of further keys: their budgets hold over all kills, and are used up.
+var killLimits = []limit.Rules{
+	{MonthlyTokens: 20_000}, {MonthlyAmount: "0.03"}, {MonthlyTokens: 15_000, Concurrency: 8, RequestsPerMinute: 400},
+}
 
 // TestKill kills the server with SIGKILL in the middle of full load, again and again on the same data, and then counts:
 // nothing that a client saw finished is lost or doubled, and what was begun is reported. The provider and the clients
@@ -74,8 +80,8 @@ upstreams:
   - {name: cancel, base_url: %q, on_disconnect: cancel}
   - {name: drain, base_url: %q, on_disconnect: drain}
 models:
-  - {name: cancel, deployments: [{upstream: cancel}]}
-  - {name: drain, deployments: [{upstream: drain}]}
+  - {name: cancel, deployments: [{upstream: cancel}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
+  - {name: drain, deployments: [{upstream: drain}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
 log: {level: warn}
 `, provider.URL(), provider.URL()))
 	k.start()
@@ -83,14 +89,50 @@ log: {level: warn}
 	tenant := k.operator().cli("tenant", "create", "--name", "Kill")
 	sub := k.operator().cli("subscription", "create", "--tenant", tenant)
 	for i := range killKeys {
-		var key keyAnswer
-		name := "key-" + strconv.Itoa(i)
-		if err := json.Unmarshal([]byte(k.operator().cli("key", "create", "--subscription", sub, "--name", name, "--json")), &key); err != nil {
-			t.Fatal(err)
-		}
-		k.keys = append(k.keys, &loadKey{name: name, id: key.ID, secret: key.Key})
+		k.addKey(sub, "key-"+strconv.Itoa(i), limit.Rules{})
+	}
+	for i, rules := range killLimits {
+		k.addKey(sub, "limited-"+strconv.Itoa(i), rules)
 	}
 	return k
+}
+
+func (k *killLoop) addKey(sub, name string, rules limit.Rules) {
+	k.t.Helper()
+	args := []string{"key", "create", "--subscription", sub, "--name", name, "--json", "--monthly-amount", rules.MonthlyAmount}
+	for _, n := range rules.Numbers() {
+		args = append(args, "--"+limitNames[n.Name].flag, strconv.FormatInt(*n.Value, 10))
+	}
+	var key keyAnswer
+	if err := json.Unmarshal([]byte(k.operator().cli(args...)), &key); err != nil {
+		k.t.Fatal(err)
+	}
+	k.keys = append(k.keys, &loadKey{name: name, id: key.ID, secret: key.Key, limits: rules})
+}
+
+// checkBudgets compares what the ledger has of the limited keys with their budgets, and returns it in permille of them.
+func (k *killLoop) checkBudgets() (used []int64) {
+	k.t.Helper()
+	sums := k.operator().sums()
+	for _, key := range k.keys {
+		if !key.limits.HasBudget() {
+			continue
+		}
+		row := sums[key.id]
+		if b := key.limits.MonthlyTokens; b > 0 {
+			tokens := row.InputTokens + row.OutputTokens
+			if used = append(used, tokens*1000/b); tokens > b {
+				k.t.Errorf("key %s: %d tokens in the ledger, of a budget of %d", key.name, tokens, b)
+			}
+			continue
+		}
+		spent, err := strconv.ParseFloat(row.Amount, 64)
+		budget, _ := strconv.ParseFloat(key.limits.MonthlyAmount, 64)
+		if used = append(used, int64(spent/budget*1000)); err != nil && row.Requests > 0 || spent > budget {
+			k.t.Errorf("key %s: %q spent, of a budget of %s", key.name, row.Amount, key.limits.MonthlyAmount)
+		}
+	}
+	return used
 }
 
 // newLoad begins a load; number tells those of a run apart.
@@ -114,6 +156,7 @@ func (k *killLoop) round(number int) {
 	how := k.startAndKill(k.rng.IntN(4))
 	k.start()
 	k.awaitReady()
+	used := k.checkBudgets()
 	kind := "mixed"
 	if storm {
 		kind = "storm"
@@ -127,8 +170,8 @@ func (k *killLoop) round(number int) {
 			cut++
 		}
 	}
-	k.t.Logf("round %d: %s load, killed after %v: %d requests, %d finished, %d begun and cut; started in %v%s",
-		number, kind, after, len(l.sights), finished, cut, k.startUp.Round(time.Millisecond), how)
+	k.t.Logf("round %d: %s load, killed after %v: %d requests, %d finished, %d begun and cut; started in %v%s; budgets used to %d ‰",
+		number, kind, after, len(l.sights), finished, cut, k.startUp.Round(time.Millisecond), how, used)
 }
 
 // startAndKill starts the server n times and kills it before it serves: at a random moment, or while it settles what
@@ -209,6 +252,13 @@ func (k *killLoop) report() {
 	for deadline := time.Now().Add(20 * time.Second); k.provider.Active() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			k.t.Fatal("the provider is still answering")
+		}
+	}
+	used := k.checkBudgets()
+	for i, key := range k.keys[killKeys:] {
+		refused := slices.ContainsFunc(k.sights, func(s *sight) bool { return s.key == key && s.refused })
+		if refused && key.limits.Concurrency == 0 && used[i] < 900 {
+			k.t.Errorf("key %s has used %d ‰ of its budget and was refused: for nothing", key.name, used[i])
 		}
 	}
 	o := k.operator().check(k.keys, k.sights, k.provider.Totals())

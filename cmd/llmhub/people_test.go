@@ -121,9 +121,6 @@ func TestReviewCommands(t *testing.T) {
 	if out := must("tenant", "resume", tenant); !strings.Contains(out, "is active") {
 		t.Errorf("resume: %q", out)
 	}
-	if out := must("upstream", "list"); !strings.Contains(out, "BREAKER") || !strings.Contains(out, "closed") {
-		t.Errorf("upstreams: %q", out)
-	}
 	audit := must("audit", "--tenant", tenant)
 	for _, action := range []string{"tenant.create", "profile.reject", "no such website", "profile.approve", "tenant.suspend", "unpaid", "tenant.resume", "administrator (operator)"} {
 		if !strings.Contains(audit, action) {
@@ -132,6 +129,20 @@ func TestReviewCommands(t *testing.T) {
 	}
 	if out := must("audit", "--limit", "1"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "tenant.resume") {
 		t.Errorf("the latest change:\n%s", out)
+	}
+	if out := must("upstream", "drain", "none/m"); !strings.Contains(out, "is draining, 0 in flight") {
+		t.Errorf("drain: %q", out)
+	}
+	if out := must("upstream", "list"); !strings.Contains(out, ", draining") {
+		t.Errorf("upstreams: %q", out)
+	}
+	if out := must("upstream", "resume", "none/m"); !strings.Contains(out, "takes requests") {
+		t.Errorf("resume: %q", out)
+	}
+	refuse(exitNotFound, "no such deployment", "upstream", "drain", "none/x")
+	refuse(exitUsage, "needs one deployment", "upstream", "drain")
+	if out := must("upstream", "list"); !strings.Contains(out, "BREAKER") || !strings.Contains(out, "closed") {
+		t.Errorf("upstreams: %q", out)
 	}
 	var changes struct {
 		Data []struct{ Before, After json.RawMessage }

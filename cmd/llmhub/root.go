@@ -19,7 +19,7 @@ const (
 const rootHelp = `llmhub is an OpenAI-compatible gateway that authenticates API keys, passes answers on
 as they come, and counts every token into an embedded database.
 
-"serve" and "demo" run it; "config", "catalog" and "ledger" look at files; all other commands
+"serve" and "demo" run it; "conform" tries a gateway; "config", "catalog" and "ledger" look at files; all other commands
 talk to a running llmhub over its management API.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 something named does not exist.`
@@ -41,6 +41,7 @@ func newRootCommand(env *environment) *cobra.Command {
 	root.AddCommand(
 		newServeCommand(env),
 		newDemoCommand(env),
+		newConformCommand(env),
 		newConfigCommand(env),
 		newCatalogCommand(env),
 		newLedgerCommand(env),

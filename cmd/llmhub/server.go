@@ -19,6 +19,7 @@ import (
 	"llmhub/config"
 	"llmhub/deployer"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/portal"
 	"llmhub/portal/gateway"
@@ -43,6 +44,7 @@ type server struct {
 	gate     *subscription.Gate
 	service  *subscription.Service
 	people   people
+	engine   *limit.Engine
 	recorder *metering.Recorder
 	counter  *estimate.Counter
 	proxy    *proxy.Proxy
@@ -104,14 +106,19 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 		return nil, err
 	}
 	metrics := proxy.NewMetrics(s.registry)
-	s.recorder, err = metering.NewRecorder(ctx, s.store, metering.RecorderOptions{Observer: metrics, Logger: log})
+	s.engine = s.newEngine()
+	s.recorder, err = metering.NewRecorder(ctx, s.engine.Ledger(s.store), metering.RecorderOptions{Observer: metrics, Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	s.counter = estimate.New(1)
+	ids, err := secret.LoadKey(cfg.Data, "responses")
+	if err != nil {
+		return nil, err
+	}
 	s.proxy = proxy.New(proxy.Options{
-		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics,
-		Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
+		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics, IDKey: ids,
+		Engine: s.engine, Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
 	})
 	if err = s.route(cfg); err != nil {
 		return nil, err
@@ -132,6 +139,23 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	s.app = s.newApp()
 	return s, nil
+}
+
+// newEngine returns what keeps requests within limits. All usage is committed through it.
+func (s *server) newEngine() *limit.Engine {
+	return limit.New(limit.Options{
+		Ledger: s.store, Location: s.cfg.Billing.TimeZone,
+		Prices: s.priceList,
+		KeysOf: s.gate.KeyIDs, SubscriptionOf: s.gate.SubscriptionOf,
+	})
+}
+
+// priceList returns the prices in force; there are none before the first configuration is.
+func (s *server) priceList() metering.PriceList {
+	if list := s.prices.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 // makeGate makes what knows the keys, and the services that change them.
@@ -393,8 +417,8 @@ func (s *server) newPortal() *portal.Portal {
 	return portal.New(portal.Options{
 		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
 		Tokens: p.tokens, Audit: p.audit, Ledger: s.store, Deployments: s.deployer,
-		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
-		Prices: func() metering.PriceList { return *s.prices.Load() }, Budget: s.budget,
+		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, DrainUpstream: s.proxy.DrainDeployment, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
+		Prices: s.priceList, Budget: s.engine.Budget,
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,
 	})

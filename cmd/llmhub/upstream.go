@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -29,8 +30,46 @@ type upstreamAnswer struct {
 func newUpstreamCommand(api *apiFlags) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "upstream",
-		Short: "See how the model servers are doing",
-	}, newUpstreamList(api))
+		Short: "See how the model servers are doing, and drain them",
+	}, newUpstreamList(api), newUpstreamDrain(api, "drain", true), newUpstreamDrain(api, "resume", false))
+}
+
+// newUpstreamDrain makes the command that drains a deployment, or the one that ends that.
+func newUpstreamDrain(api *apiFlags, name string, draining bool) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     name + " NAME/MODEL",
+		Short:   "Have a deployment take no new requests",
+		Example: "  llmhub upstream " + name + " gpu1/llama-3.3-70b",
+		Args:    oneDeployment,
+	}
+	cmd.Long = `Have a deployment take no new requests. Those under way go on; "llmhub upstream list" shows how
+many are left. It holds until the server is restarted or the upstream's settings change: set drain
+in the configuration for longer.`
+	if !draining {
+		cmd.Short = "Have a deployment take requests again"
+		cmd.Long = `Have a deployment take requests again that was drained. What the configuration drains stays so.`
+	}
+	return api.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
+		return c.post(cmd.Context(), "/upstreams/drain", map[string]any{"deployment": args[0], "draining": draining})
+	}, func(text json.RawMessage) error {
+		var v upstreamAnswer
+		if err := json.Unmarshal(text, &v); err != nil {
+			return err
+		}
+		state := "takes requests"
+		if v.Draining {
+			state = "is draining"
+		}
+		_, err := fmt.Fprintf(api.env.stdout, "deployment %s %s, %d in flight\n", clean(v.Deployment), state, v.InFlight)
+		return err
+	})
+}
+
+func oneDeployment(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 || args[0] == "" {
+		return usagef("%s needs one deployment, NAME/MODEL", cmd.CommandPath())
+	}
+	return nil
 }
 
 func newUpstreamList(api *apiFlags) *cobra.Command {

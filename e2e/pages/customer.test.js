@@ -20,6 +20,7 @@ stage.looks('pages of a customer', async (visitor) => {
   const draft = await beginDeployment(visitor, hand, 'valkey');
   const asleep = await chooseProject(visitor, draft);
   visitor.expectAnswer(422, `${sub}/keys/new`);
+  visitor.expectAnswer(422, `${key}/limits`);
   visitor.expectAnswer(422, '/account/tokens');
   visitor.expectAnswer(401, '/v1/chat/completions');
   visitor.answerDialogs('beforeunload', 'accept');
@@ -36,12 +37,16 @@ stage.looks('pages of a customer', async (visitor) => {
     { name: 'deploy-asleep', path: asleep },
     { name: 'manage', path: sub },
     { name: 'manage-welcome', path: `${sub}?done=subscribed` },
+    { name: 'manage-limits', path: sub, ready: (p) => p.locator('details.fold summary').click() },
     { name: 'manage-nothing', path: `${sub}?q=nothing+of+the+kind` },
     { name: 'agreement', path: `${sub}/agreement` },
     { name: 'cancel', path: `${sub}/cancel` },
     { name: 'key', path: key },
+    { name: 'key-limits', path: `${key}/limits` },
+    { name: 'key-limits-refused', path: `${key}/limits`, ready: refusedLimits },
     { name: 'key-deactivate', path: `${key}/deactivate` },
     { name: 'key-new', path: `${sub}/keys/new` },
+    { name: 'key-new-limits', path: `${sub}/keys/new`, ready: (p) => p.locator('details.limits-optional summary').click() },
     { name: 'key-refused', path: `${sub}/keys/new`, ready: (p) => refused(p, 'support-chat-prod') },
     { name: 'key-once', path: `${sub}/keys/new`, ready: (p) => shown(p, `looked-at-${keys++}`) },
     { name: 'consumption', path: `${sub}/consumption` },
@@ -96,6 +101,14 @@ stage.looks('pages of a customer in review', async (visitor) => {
 /** @param {import('playwright-core').Page} page @param {string} name */
 async function refused(page, name) {
   await page.locator('#name').fill(name);
+  await send(page);
+  await page.getByRole('alert').waitFor();
+}
+
+/** @param {import('playwright-core').Page} page */
+async function refusedLimits(page) {
+  await page.locator('#monthly_amount').fill('a lot');
+  await page.locator('#concurrency').fill('0');
   await send(page);
   await page.getByRole('alert').waitFor();
 }

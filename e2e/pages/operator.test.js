@@ -19,6 +19,7 @@ stage.looks('pages of an operator', async (visitor) => {
   const tenant = await page.getByRole('link', { name: /Muster Maschinenbau/ }).first().getAttribute('href') ?? '';
   await visitor.goto('/operator/subscriptions');
   const cancel = await page.getByRole('main').getByRole('link', { name: /^Cancel/ }).last().getAttribute('href') ?? '';
+  const limits = await page.getByRole('main').getByRole('link', { name: /^Limits/ }).last().getAttribute('href') ?? '';
   return [
     { name: 'operator-approvals', path: '/operator/approvals' },
     { name: 'operator-review', path: review },
@@ -27,6 +28,8 @@ stage.looks('pages of an operator', async (visitor) => {
     { name: 'operator-tenant', path: tenant },
     { name: 'operator-subscriptions', path: '/operator/subscriptions' },
     { name: 'operator-cancel', path: cancel },
+    { name: 'operator-limits', path: limits },
+    { name: 'operator-limits-model', path: `${limits}?model=gpt-4.1` },
     { name: 'operator-usage', path: '/operator/usage' },
     { name: 'operator-upstreams', path: '/operator/upstreams' },
     { name: 'operator-audit', path: '/operator/audit' },

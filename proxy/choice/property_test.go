@@ -135,7 +135,9 @@ func (m *model) step(t *rapid.T) {
 		}
 		m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
 	case do == 8:
-		m.targets[rapid.IntRange(0, len(m.targets)-1).Draw(t, "target")].Configure(drawSettings(t))
+		target := m.targets[rapid.IntRange(0, len(m.targets)-1).Draw(t, "target")]
+		target.Drain(rapid.IntRange(0, 5).Draw(t, "drained") == 0)
+		target.Configure(drawSettings(t))
 	default:
 		time.Sleep(time.Duration(rapid.IntRange(1, 6).Draw(t, "seconds")) * time.Second)
 	}
@@ -144,7 +146,7 @@ func (m *model) step(t *rapid.T) {
 // wantNothing insists that there was indeed nothing to be had.
 func (m *model) wantNothing(t *rapid.T) {
 	for i, target := range m.targets {
-		if !target.settings.Draining && target.hasSlot() {
+		if !target.draining() && target.hasSlot() {
 			t.Fatalf("refused, though target %d has a slot", i)
 		}
 	}
@@ -166,6 +168,7 @@ func (m *model) end(t *rapid.T) {
 			t.Fatalf("target %d: left behind: %+v", i, s)
 		}
 		target.Configure(Settings{})
+		target.Drain(false)
 		if s, ok := target.acquire(time.Now(), false); !ok {
 			t.Fatalf("target %d does not serve again", i)
 		} else {

@@ -51,6 +51,7 @@ func TestQueue(t *testing.T) {
 		{"drains", func(target *Target, _ *Slot, _ chan struct{}) {
 			target.Configure(Settings{MaxConcurrency: 1, Draining: true})
 		}, []string{"sent away", "sent away", "sent away"}},
+		{"drained by hand", func(target *Target, _ *Slot, _ chan struct{}) { target.Drain(true) }, []string{"sent away", "sent away", "sent away"}},
 		{"more slots", func(target *Target, _ *Slot, _ chan struct{}) { target.Configure(Settings{MaxConcurrency: 2}) }, []string{"a", "b", "c"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -21,6 +21,7 @@ type Settings struct {
 type Target struct {
 	mu       sync.Mutex
 	settings Settings
+	drained  bool // by hand, whatever the settings say
 	inFlight int
 	queue    queue
 	breaker  breaker
@@ -29,7 +30,9 @@ type Target struct {
 // Status is a target's state at a time.
 type Status struct {
 	InFlight, Queued int
-	Breaker          State
+	// Draining says that it takes no new requests, by its settings or by hand.
+	Draining bool
+	Breaker  State
 	// Until is when an open breaker is half-open.
 	Until time.Time
 }
@@ -46,12 +49,27 @@ func (t *Target) Configure(s Settings) {
 	if s.Breaker.Failures == 0 {
 		t.breaker.forget()
 	}
-	if s.Draining {
+	t.settle()
+}
+
+// Drain has the target take no new requests, whatever its settings say, or ends that.
+func (t *Target) Drain(on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drained = on
+	t.settle()
+}
+
+// settle gives those who wait what the settings have for them.
+func (t *Target) settle() {
+	if t.draining() {
 		t.queue.refuse()
 		return
 	}
 	t.grant()
 }
+
+func (t *Target) draining() bool { return t.settings.Draining || t.drained }
 
 // Settings returns those in force.
 func (t *Target) Settings() Settings {
@@ -64,7 +82,7 @@ func (t *Target) Settings() Settings {
 func (t *Target) Status(now time.Time) Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := Status{InFlight: t.inFlight, Queued: t.queue.n, Breaker: t.breaker.state(now)}
+	s := Status{InFlight: t.inFlight, Queued: t.queue.n, Draining: t.draining(), Breaker: t.breaker.state(now)}
 	if s.Breaker == Open {
 		s.Until = t.breaker.until
 	}
@@ -79,21 +97,21 @@ func (t *Target) hasSlot() bool {
 func (t *Target) load(now time.Time) (int, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.inFlight, !t.settings.Draining && t.hasSlot() && t.breaker.lets(now)
+	return t.inFlight, !t.draining() && t.hasSlot() && t.breaker.lets(now)
 }
 
 // due returns when the breaker is half-open, and whether a request can be forced through it.
 func (t *Target) due() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.breaker.until, !t.settings.Draining && t.hasSlot() && !t.breaker.until.IsZero()
+	return t.breaker.until, !t.draining() && t.hasSlot() && !t.breaker.until.IsZero()
 }
 
 // acquire takes a slot, if there is one and the breaker lets the request through or it is forced.
 func (t *Target) acquire(now time.Time, forced bool) (Slot, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.settings.Draining || !t.hasSlot() || !forced && !t.breaker.lets(now) {
+	if t.draining() || !t.hasSlot() || !forced && !t.breaker.lets(now) {
 		return Slot{}, false
 	}
 	return t.take(now), true
@@ -110,7 +128,7 @@ func (t *Target) take(now time.Time) Slot {
 
 // queues says whether a request can wait here, since all slots are taken.
 func (t *Target) queues(now time.Time) bool {
-	return !t.settings.Draining && !t.hasSlot() && t.queue.n < t.settings.Queue && t.breaker.state(now) == Closed
+	return !t.draining() && !t.hasSlot() && t.queue.n < t.settings.Queue && t.breaker.state(now) == Closed
 }
 
 // room returns how many wait, and whether one more can.

@@ -72,6 +72,33 @@ func TestUpstreamError(t *testing.T) {
 		{"in a stream, of ours", `{"error":{"message":"no","code":401}}`, 200,
 			Error{Status: 502, Message: "The gateway is not set up correctly for this model: the model server refused its credentials.", Type: TypeAPI, Code: "upstream_auth"}},
 		{"in a stream, without code", `{"error":{"message":"no","code":7}}`, 200, Error{Status: 502, Message: "The model server failed: no", Type: TypeAPI, Code: "upstream_error"}},
+		{"Anthropic", `{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: Field required"},"request_id":"req_1"}`, 400,
+			Error{Status: 400, Message: "max_tokens: Field required", Type: TypeInvalidRequest}},
+		{"Anthropic, too large", `{"type":"error","error":{"type":"request_too_large","message":"too large"}}`, 413, Error{Status: 413, Message: "too large", Type: "request_too_large"}},
+		{"Anthropic, of ours", `{"type":"error","error":{"type":"permission_error","message":"no"}}`, 403,
+			Error{Status: 502, Message: "The gateway is not set up correctly for this model: the model server refused its credentials.", Type: TypeAPI, Code: "upstream_auth"}},
+		{"Anthropic, rate", `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`, 429, Error{Status: 429, Message: "slow", Type: TypeRateLimit}},
+		{"overloaded", `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, 529, Error{Status: 503, Message: "The model server is not available: Overloaded", Type: TypeAPI, Code: "upstream_unavailable"}},
+		{"overloaded, by its type", `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, 500, Error{Status: 503, Message: "The model server is not available: Overloaded", Type: TypeAPI, Code: "upstream_unavailable"}},
+		{"overloaded, in a stream", `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, 200, Error{Status: 503, Message: "The model server is not available: Overloaded", Type: TypeAPI, Code: "upstream_unavailable"}},
+		{"rate, in a stream", `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`, 200, Error{Status: 429, Message: "slow", Type: TypeRateLimit}},
+		{"timeout, in a stream", `{"type":"error","error":{"type":"timeout_error","message":"slow"}}`, 200, Error{Status: 504, Message: "The model server timed out: slow", Type: TypeAPI, Code: "upstream_timeout"}},
+		{"bill, in a stream", `{"type":"error","error":{"type":"billing_error","message":"pay sk-1"}}`, 200,
+			Error{Status: 502, Message: "The gateway is not set up correctly for this model: the model server refused its credentials.", Type: TypeAPI, Code: "upstream_auth"}},
+		{"event of responses", `{"type":"error","code":"rate_limit_exceeded","message":"slow","param":null,"sequence_number":1}`, 200, Error{Status: 429, Message: "slow", Type: TypeRateLimit, Code: "rate_limit_exceeded"}},
+		{"event of responses, bad", `{"type":"error","code":"invalid_prompt","message":"bad","param":"input"}`, 200, Error{Status: 400, Message: "bad", Type: TypeInvalidRequest, Code: "invalid_prompt", Param: "input"}},
+		{"failed response in an event", `{"type":"response.failed","response":{"id":"resp_1","status":"failed","error":{"code":"server_error","message":"broke"}}}`, 200,
+			Error{Status: 502, Message: "The model server failed: broke", Type: TypeAPI, Code: "upstream_error"}},
+		{"failed response", `{"id":"resp_1","object":"response","status":"failed","error":{"code":"rate_limit_exceeded","message":"slow"}}`, 200, Error{Status: 429, Message: "slow", Type: TypeRateLimit, Code: "rate_limit_exceeded"}},
+		{"failed response without a word", `{"type":"response.failed","response":{"error":null}}`, 200, Error{Status: 502, Message: "The model server failed.", Type: TypeAPI, Code: "upstream_error"}},
+		{"object in detail", `{"detail":{"msg":"bad value","type":"value_error","loc":["query","n"]}}`, 422, Error{Status: 422, Message: "bad value", Type: TypeInvalidRequest, Param: "n"}},
+		{"object with message in detail", `{"detail":{"message":"no such model","code":"model_missing"}}`, 404, Error{Status: 404, Message: "no such model", Type: TypeNotFound, Code: "model_missing"}},
+		{"texts in detail", `{"detail":["first","second"]}`, 400, Error{Status: 400, Message: "first", Type: TypeInvalidRequest}},
+		{"faults in detail", `{"detail":[{"type":"missing","loc":["body","input"],"msg":"Field required","input":{"a":1}},{"type":"x","loc":["body"],"msg":"y"}]}`, 422,
+			Error{Status: 422, Message: "Field required", Type: TypeInvalidRequest, Param: "input"}},
+		{"place in a list", `{"detail":[{"type":"missing","loc":["body","messages",0,"role",1],"msg":"Field required"}]}`, 422, Error{Status: 422, Message: "Field required", Type: TypeInvalidRequest}},
+		{"empty detail", `{"detail":[]}`, 422, Error{Status: 422, Message: "The model server refused the request with status 422.", Type: TypeInvalidRequest}},
+		{"null detail", `{"detail":null,"message":"x"}`, 422, Error{Status: 422, Message: "x", Type: TypeInvalidRequest}},
 		{"status goes before code", `{"error":{"message":"no","code":500}}`, 400, Error{Status: 400, Message: "no", Type: TypeInvalidRequest}},
 		{"long", `{"error":{"message":"` + long + `"}}`, 400, Error{Status: 400, Message: long[:maxErrorText-2] + "…", Type: TypeInvalidRequest}},
 	} {
@@ -110,7 +137,8 @@ func TestUpstreamErrorKeepsCredentials(t *testing.T) {
 }
 
 func FuzzUpstreamError(f *testing.F) {
-	for _, s := range []string{`{"error":{"message":"a","code":1}}`, `[{"error":"x"}]`, `{"detail":[{"loc":["a",1],"msg":"b"}]}`, "text \xff", `{"error":{"error":{"error":{"error":{}}}}}`} {
+	for _, s := range []string{`{"error":{"message":"a","code":1}}`, `[{"error":"x"}]`, `{"detail":[{"loc":["a",1],"msg":"b"}]}`, "text \xff", `{"error":{"error":{"error":{"error":{}}}}}`,
+		`{"type":"error","error":{"type":"overloaded_error","message":"a"}}`, `{"type":"response.failed","response":{"error":{"code":"server_error"}}}`} {
 		f.Add(400, []byte(s))
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {

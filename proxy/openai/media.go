@@ -27,11 +27,10 @@ func (r *chunkReader) imagesAnswer() bool {
 	case "image_generation.partial_image", "image_edit.partial_image":
 		c.HasContent = true
 	case "image_generation.completed", "image_edit.completed":
-		// Each image has one of its own.
+		// Each image has one of its own. A server that makes fewer than were asked for may end the stream behind any.
 		r.units.Images++
 		r.imageSize(size)
-		c.HasContent, c.Final = true, r.units.Images >= r.images
-		c.Finished = c.Final
+		c.HasContent, c.Finished, c.Final = true, true, r.units.Images >= r.images
 	case "error":
 		c.IsError = true
 	case "":
@@ -57,10 +56,16 @@ func (r *chunkReader) elements() (n int64) {
 	return n
 }
 
-// imageSize takes the size of images, unless it is what leaves it to the model.
+// imageSize takes the size of images if it is a short word such as 1024x1024, 2K or 16:9, and not the one that leaves it
+// to the model.
 func (r *chunkReader) imageSize(size []byte) {
 	if len(size) == 0 || len(size) > maxSizeName || string(size) == "auto" || string(size) == r.units.ImageSize {
 		return
+	}
+	for _, c := range size {
+		if c != ':' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return
+		}
 	}
 	r.units.ImageSize = sizeName(size)
 }

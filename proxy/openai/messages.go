@@ -110,7 +110,10 @@ func (r *chunkReader) messagesEvent() bool {
 	c := &r.chunk
 	switch string(kind) {
 	case "message_start":
+		// Its output is what has been made so far, a token or none: no report of what the answer used.
+		output := r.usage.output
 		r.messageHead(message)
+		r.usage.output = output
 	case "content_block_start":
 		if r.backTo(block, '{') {
 			r.block(at)

@@ -43,7 +43,7 @@ func TestMessagesStream(t *testing.T) {
 		{name: "an estimate at the beginning", events: []string{start(`{"input_tokens":1000,"output_tokens":0}`),
 			`{"type":"message_delta","delta":{},"usage":{"input_tokens":90,"cache_read_input_tokens":900,"output_tokens":2}}`},
 			flags: "vu vu", usage: Usage{990, 900, 2, 0, 0}, reported: "io"},
-		{name: "zero is a report", events: []string{start(`{"input_tokens":0,"output_tokens":0}`)}, flags: "vu", reported: "io"},
+		{name: "zero is a report, but of the output it is none at the beginning", events: []string{start(`{"input_tokens":0,"output_tokens":0}`)}, flags: "vu", reported: "i"},
 		{name: "no report", events: []string{start(`null`), start(`{}`), start(`{"input_tokens":"7","output_tokens":null}`), start(`{"cache_read_input_tokens":5}`)}, flags: "v vu vu vu",
 			usage: Usage{Input: 5, CachedInput: 5}},
 		{name: "errors", events: []string{

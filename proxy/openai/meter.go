@@ -93,28 +93,35 @@ func (m *Meter) Whole(body []byte) (Chunk, error) {
 	return m.reader.chunk, nil
 }
 
-// read walks a chunk or a whole answer and, if all of it is sound, takes its usage and the ends of its choices.
+// read walks a chunk or a whole answer and, if all of it is sound, takes its usage and the ends of its choices. What the
+// reader knows of usage and units is, between answers, what the meter knows.
 func (m *Meter) read(data []byte, whole bool) bool {
 	r := &m.reader
-	r.walker = walker{b: data}
-	r.chunk, r.usage = Chunk{}, m.usage
+	r.walker, r.chunk = walker{b: data}, Chunk{}
 	r.pieces, r.endings = r.pieces[:0], r.endings[:0]
-	if m.Dialect != DialectChat {
-		r.units, r.ids = m.units, r.ids[:0]
-		r.silent, r.images = len(m.texts) == 0, max(m.Images, 1)
-		if !r.readAs(m.Dialect, whole) {
-			r.b, r.ids = nil, r.ids[:0]
-			return false
-		}
-		m.units, m.finished = r.units, m.finished || r.chunk.Finished
-	} else if !r.read() {
-		r.b = nil
+	if !m.readChunk(whole) {
+		r.b, r.usage, r.units, r.ids = nil, m.usage, m.units, r.ids[:0]
 		return false
 	}
-	m.usage = r.usage
+	if r.chunk.HasUsage || r.chunk.UsageMember {
+		m.usage = r.usage
+	}
 	for _, end := range r.endings {
 		m.note(end)
 	}
+	return true
+}
+
+func (m *Meter) readChunk(whole bool) bool {
+	r := &m.reader
+	if m.Dialect == DialectChat {
+		return r.read()
+	}
+	r.ids, r.silent, r.images = r.ids[:0], len(m.texts) == 0, max(m.Images, 1)
+	if !r.readAs(m.Dialect, whole) {
+		return false
+	}
+	m.units, m.finished = r.units, m.finished || r.chunk.Finished
 	return true
 }
 
@@ -170,7 +177,8 @@ func (m *Meter) lane(of lane) *laneText {
 }
 
 // Usage returns what the model server reported, and whether it reported anything. Of each field the last report
-// counts; a field that a later report lacks keeps its value.
+// counts; a field that a later report lacks keeps its value. In a session of several responses it is that of the last
+// one unless there is a Reset behind each.
 func (m *Meter) Usage() (Usage, bool) {
 	usage, in, out := m.usage.normaliseAs(m.Dialect)
 	return usage, in || out
@@ -188,6 +196,9 @@ func (m *Meter) Units() Units { return m.units }
 
 // Deltas returns the number of events that carried some of the answer. Most servers send a token in each.
 func (m *Meter) Deltas() int64 { return m.deltas }
+
+// TextBytes returns how many bytes of text of the answer have come, kept or not: no fewer than its tokens.
+func (m *Meter) TextBytes() int64 { return int64(m.kept) + m.unkept }
 
 // Unkept returns how many bytes of text were not kept, because there was too much of it.
 func (m *Meter) Unkept() int64 { return m.unkept }

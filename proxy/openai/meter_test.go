@@ -41,6 +41,7 @@ func TestMeterUsage(t *testing.T) {
 			`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}`}, Usage{9, 0, 3, 0, 0}, true},
 		{"later null keeps", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3}}`, `{"usage":null}`}, Usage{9, 0, 3, 0, 0}, true},
 		{"split over chunks", []string{`{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4}}}`, `{"usage":{"output_tokens":3}}`}, Usage{9, 4, 3, 0, 0}, true},
+		{"given twice", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3},"usage":null}`, `{"choices":[]}`, `{"usage":`}, Usage{9, 0, 3, 0, 0}, true},
 		{"broken chunk does not count", []string{`{"usage":{"prompt_tokens":9,"completion_tokens":3}}`, `{"usage":{"prompt_tokens":1,"completion_tokens":1}`}, Usage{9, 0, 3, 0, 0}, true},
 		{"usage elsewhere does not count", []string{`{"x":{"usage":{"prompt_tokens":9}},"choices":[{"usage":{"prompt_tokens":9}}]}`}, Usage{}, false},
 		{"escaped key", []string{`{"us\u0061ge":{"prompt_t\u006fkens":9}}`}, Usage{9, 0, 0, 0, 0}, true},

@@ -12,6 +12,8 @@ func (r *chunkReader) ranking() bool {
 			r.usageObject()
 		case "meta":
 			r.meta()
+		case "type":
+			c.IsError = c.IsError || string(r.word()) == "error"
 		default:
 			r.common(key)
 		}

@@ -23,11 +23,15 @@ const (
 // does not take our credentials or wants to be paid is a fault of the gateway's (502, code upstream_auth), of which the
 // caller learns no more; failures of the server become 502, 503 or 504; other errors keep status and text, because the
 // caller's request has caused them. An error that came with a status of success counts as having the status that its
-// body gives as code, 500 if it gives none. RetryAfter is left to the caller of this function.
+// body gives as code, or by a word that model servers have for one; 500 if it gives none. RetryAfter is left to the
+// caller of this function.
 func UpstreamError(status int, body []byte) *Error {
 	e := readError(body)
-	if status < 300 && e.Status != 0 {
-		status = e.Status
+	switch meant := e.meantStatus(); {
+	case status < 300 && meant != 0:
+		status = meant
+	case status >= 500 && meant == statusOverloaded:
+		status = meant
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired,
@@ -39,7 +43,7 @@ func UpstreamError(status int, body []byte) *Error {
 			Message: "The model server takes no more requests from the gateway at the moment."}
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
 		return apiError(http.StatusGatewayTimeout, "upstream_timeout", upstreamText("The model server timed out", e))
-	case status == http.StatusServiceUnavailable, status == 529:
+	case status == http.StatusServiceUnavailable, status == statusOverloaded:
 		return apiError(http.StatusServiceUnavailable, "upstream_unavailable", upstreamText("The model server is not available", e))
 	case status < 400 || status >= 500:
 		return apiError(http.StatusBadGateway, "upstream_error", upstreamText("The model server failed", e))
@@ -52,6 +56,37 @@ func UpstreamError(status int, body []byte) *Error {
 		e.Type = errorType(status)
 	}
 	return e
+}
+
+// statusOverloaded is what Anthropic answers with when it has too much to do.
+const statusOverloaded = 529
+
+// meantStatus returns the status that an error's body gives, 0 if it gives none.
+func (e *Error) meantStatus() int {
+	if e.Status != 0 {
+		return e.Status
+	}
+	for _, word := range []string{e.Code, e.Type} {
+		switch word {
+		case "invalid_request_error", "invalid_prompt":
+			return http.StatusBadRequest
+		case "billing_error":
+			return http.StatusPaymentRequired
+		case "permission_error":
+			return http.StatusForbidden
+		case "not_found_error":
+			return http.StatusNotFound
+		case "request_too_large":
+			return http.StatusRequestEntityTooLarge
+		case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota":
+			return http.StatusTooManyRequests
+		case "timeout_error":
+			return http.StatusGatewayTimeout
+		case "overloaded_error", "server_is_overloaded":
+			return statusOverloaded
+		}
+	}
+	return 0
 }
 
 func apiError(status int, code, message string) *Error {
@@ -98,6 +133,8 @@ type errorBody struct {
 	Code    json.RawMessage `json:"code"`
 	Param   json.RawMessage `json:"param"`
 	Loc     json.RawMessage `json:"loc"`
+	// Response is that of an event which says that it failed.
+	Response json.RawMessage `json:"response"`
 }
 
 // readError finds message, type, code and param in an error's body: an object, a list whose first element is one, or
@@ -144,6 +181,9 @@ func (e *Error) readBody(b *errorBody, level int) {
 		e.Message = jsonText(b.Msg)
 	}
 	e.Type, e.Code, e.Param = jsonText(b.Type), jsonText(b.Code), jsonText(b.Param)
+	if e.Type == "error" || len(b.Response) > 0 {
+		e.Type = "" // it is that of an event
+	}
 	if code, ok := parseCount(b.Code); ok && code >= 400 && code < 600 {
 		e.Status = int(code)
 	}
@@ -152,7 +192,7 @@ func (e *Error) readBody(b *errorBody, level int) {
 		e.Param, _ = loc[len(loc)-1].(string)
 		e.Type = ""
 	}
-	for _, inner := range []json.RawMessage{b.Error, b.Detail} {
+	for _, inner := range []json.RawMessage{b.Error, b.Detail, b.Response} {
 		if len(inner) > 0 && string(inner) != "null" {
 			outer := *e
 			e.readValue(inner, level+1)

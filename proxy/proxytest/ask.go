@@ -15,13 +15,34 @@ type ask struct {
 	N                   int    `json:"n"`
 	MaxTokens           int    `json:"max_tokens"`
 	MaxCompletionTokens int    `json:"max_completion_tokens"`
+	MaxOutputTokens     int    `json:"max_output_tokens"`
 	StreamOptions       *struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 	Messages json.RawMessage `json:"messages"`
 	Prompt   json.RawMessage `json:"prompt"`
 	Input    json.RawMessage `json:"input"`
+	System   json.RawMessage `json:"system"`
+	Metadata json.RawMessage `json:"metadata"`
 	XScript  *inline         `json:"x_script"`
+
+	// Responses.
+	Instructions string `json:"instructions"`
+	Previous     string `json:"previous_response_id"`
+	Store        *bool  `json:"store"`
+	Background   bool   `json:"background"`
+
+	// Images and audio. Files are those of a form.
+	Size           string          `json:"size"`
+	PartialImages  int             `json:"partial_images"`
+	ResponseFormat json.RawMessage `json:"response_format"`
+	StreamFormat   string          `json:"stream_format"`
+	files          []File
+
+	// Reranks.
+	Query     string            `json:"query"`
+	Documents []json.RawMessage `json:"documents"`
+	TopN      int               `json:"top_n"`
 }
 
 // inline is the script that a request carries itself, in its member "x_script". What is absent is left as the model's
@@ -128,10 +149,14 @@ func (a *ask) promptTokens() int64 {
 			n += 4 + int64(textBytes(m.Content)+3)/4
 		}
 	}
-	return n + int64(textBytes(a.Prompt)+textBytes(a.Input)+3)/4
+	rest := textBytes(a.Prompt) + textBytes(a.Input) + textBytes(a.System) + len(a.Instructions) + len(a.Query)
+	for _, d := range a.Documents {
+		rest += textBytes(d)
+	}
+	return n + int64(rest+3)/4
 }
 
-// textBytes returns how many bytes the strings in a JSON value have: those that are text, or members named text.
+// textBytes returns how many bytes the strings in a JSON value have: those that are text, or members named text or content.
 func textBytes(raw json.RawMessage) int {
 	var v any
 	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil {
@@ -151,9 +176,32 @@ func textIn(v any) int {
 		}
 		return n
 	case map[string]any:
+		if text, ok := v["content"]; ok {
+			return textIn(text)
+		}
 		return textIn(v["text"])
 	}
 	return 0
+}
+
+// format returns the response_format where that is a word.
+func (a *ask) format() string {
+	var word string
+	if json.Unmarshal(a.ResponseFormat, &word) != nil {
+		return ""
+	}
+	return word
+}
+
+// metadataUser returns the user that the metadata of messages names.
+func (a *ask) metadataUser() string {
+	var m struct {
+		UserID string `json:"user_id"`
+	}
+	if json.Unmarshal(a.Metadata, &m) != nil {
+		return ""
+	}
+	return m.UserID
 }
 
 // items returns how many inputs an embeddings request has.

@@ -3,22 +3,24 @@ package proxytest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"regexp"
 	"slices"
-	"strings"
 )
 
 // Case is one thing that goes wrong between clients, gateways and model servers, and what a gateway must make of it.
 type Case struct {
-	// Name is unique; Model is the model name in Body, and the one to give the script to.
+	// Name is unique; Model is the name to give the script to, and, unless the case is for another model, that in Body.
 	Name, Model string
 	// About says what goes wrong.
 	About  string
 	Script Script
-	// Path is relative to the base URL; Body is the request.
-	Path string
-	Body string
+	// Path is relative to the base URL; Body is the request, JSON unless ContentType says otherwise.
+	Path        string
+	Body        string
+	ContentType string
+	// File is the SHA-256 of the file in the body, in hexadecimal digits, that must reach the model server as it is.
+	File string
 	// Leave is when the client closes the connection.
 	Leave Leave
 	// LeaveEvents is the number of events after which it does, or after which the operator revokes the key.
@@ -68,6 +70,9 @@ const (
 	Whatever
 )
 
+// Any is the provenance of an entry that may be from anywhere.
+const Any = "any"
+
 // Want is what must come of a case.
 type Want struct {
 	Bytes Bytes
@@ -75,7 +80,7 @@ type Want struct {
 	Status int
 	// RetryAfter is the header's value, if one must be passed on.
 	RetryAfter string
-	// Provenance of the ledger's entry: upstream, drained, partial or estimated; empty means that there is no entry.
+	// Provenance of the ledger's entry: upstream, drained, partial, estimated or Any; empty means that there is no entry.
 	Provenance string
 	// Least and Most bound the entry's tokens; they are the same wherever the count is exact.
 	Least, Most Usage
@@ -101,7 +106,7 @@ func (c *Case) Check(status int, body []byte, sent Sent) error {
 		return fmt.Errorf("%s: status %d, want %d; body %.300q", c.Name, status, c.Want.Status, body)
 	}
 	if c.Want.Bytes == HTTPError {
-		if err := checkError(body); err != nil {
+		if err := c.checkError(body); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		return nil
@@ -110,7 +115,7 @@ func (c *Case) Check(status int, body []byte, sent Sent) error {
 	if c.AsksUsage() || c.Want.Bytes == Identical {
 		base, ends = sent.Wire, sent.Events
 	}
-	if err := c.checkBytes(withoutHeartbeats(body), base, ends); err != nil {
+	if err := c.checkBytes(c.withIDs(withoutHeartbeats(body), base), base, ends); err != nil {
 		return fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return nil
@@ -134,7 +139,7 @@ func (c *Case) checkBytes(body, base []byte, ends []int) error {
 		if whole := len(ends) > 0; whole && c.Want.Bytes == ThenError && n != ends[len(ends)-1] {
 			return fmt.Errorf("error after %d bytes, want it after %d: %w", n, ends[len(ends)-1], differ(body, base))
 		}
-		return checkErrorEvent(body[n:])
+		return c.checkErrorEvent(body[n:])
 	default:
 		if !bytes.Equal(body, base) {
 			return differ(body, base)
@@ -156,40 +161,23 @@ func differ(got, want []byte) error {
 	return fmt.Errorf("%d bytes, want %d; from byte %d on: %.200q, want %.200q", len(got), len(want), n, got[n:], want[n:])
 }
 
-// checkErrorEvent insists on one event with an error, and nothing behind it. An error of the model server that is passed
-// on need not have a type.
-func checkErrorEvent(tail []byte) error {
-	text := strings.ReplaceAll(string(tail), "\r\n", "\n")
-	data, ok := strings.CutPrefix(text, "data: ")
-	ended := strings.HasSuffix(data, "\n\n")
-	data = strings.TrimRight(data, "\n")
-	if !ok || !ended || strings.Contains(data, "\n") {
-		return fmt.Errorf("%.600q is not one error event", tail)
+// responseID finds the ID of the response that a body is about.
+var responseID = regexp.MustCompile(`"id":"(resp_[^"\\]+)"`)
+
+// withIDs puts the model server's response ID in the place of the gateway's own, which it may give in order to find the
+// server again; it must be the same in all places.
+func (c *Case) withIDs(body, base []byte) []byte {
+	theirs, ours := responseID.FindSubmatch(body), responseID.FindSubmatch(base)
+	if c.Path != responsesAPI.path || theirs == nil || ours == nil {
+		return body
 	}
-	if err := checkError([]byte(data)); err != nil && !errors.Is(err, errNoType) {
-		return err
-	}
-	return nil
+	return bytes.ReplaceAll(body, append(append([]byte(`"`), theirs[1]...), '"'), append(append([]byte(`"`), ours[1]...), '"'))
 }
 
-var errNoType = errors.New("the error has no type")
-
-// checkError insists on an error in OpenAI's form.
-func checkError(body []byte) error {
-	var e struct {
-		Error *struct {
-			Message string `json:"message"`
-			Type    string `json:"type"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(body, &e); err != nil {
-		return fmt.Errorf("%.300q is not an error in OpenAI's form: %w", body, err)
-	}
-	if e.Error == nil || e.Error.Message == "" {
-		return errors.New("the error has no message")
-	}
-	if e.Error.Type == "" {
-		return errNoType
+// CheckRequest says whether the request reached the model server as it was sent, as far as the case tells.
+func (c *Case) CheckRequest(r Request) error {
+	if c.File != "" && (len(r.Files) != 1 || r.Files[0].SHA256 != c.File) {
+		return fmt.Errorf("%s: the file did not arrive as it was sent: %+v", c.Name, r.Files)
 	}
 	return nil
 }
@@ -219,20 +207,38 @@ func withoutHeartbeats(body []byte) []byte {
 // CheckUsage compares a ledger entry with what the case wants. Provenance is empty if there is no entry.
 func (c *Case) CheckUsage(provenance string, u Usage) error {
 	w := c.Want
-	if provenance != w.Provenance {
+	if provenance != w.Provenance && (w.Provenance != Any || provenance == "") {
 		return fmt.Errorf("%s: provenance %q, want %q (tokens %+v)", c.Name, provenance, w.Provenance, u)
 	}
-	for _, v := range []struct {
-		name             string
-		got, least, most int64
-	}{
-		{"input", u.Prompt, w.Least.Prompt, w.Most.Prompt},
-		{"cached", u.Cached, w.Least.Cached, w.Most.Cached},
-		{"output", u.Output, w.Least.Output, w.Most.Output},
-		{"reasoning", u.Reasoning, w.Least.Reasoning, w.Most.Reasoning},
-	} {
-		if v.got < v.least || v.got > v.most {
-			return fmt.Errorf("%s: %d %s tokens, want %d to %d", c.Name, v.got, v.name, v.least, v.most)
+	return c.within([]bound{
+		{"input tokens", u.Prompt, w.Least.Prompt, w.Most.Prompt},
+		{"cached tokens", u.Cached, w.Least.Cached, w.Most.Cached},
+		{"output tokens", u.Output, w.Least.Output, w.Most.Output},
+		{"reasoning tokens", u.Reasoning, w.Least.Reasoning, w.Most.Reasoning},
+	})
+}
+
+// CheckUnits compares what a ledger entry has beside tokens with what the case wants.
+func (c *Case) CheckUnits(u Usage) error {
+	w := c.Want
+	return c.within([]bound{
+		{"images", u.Images, w.Least.Images, w.Most.Images},
+		{"audio milliseconds", u.AudioMilliseconds, w.Least.AudioMilliseconds, w.Most.AudioMilliseconds},
+		{"characters", u.Characters, w.Least.Characters, w.Most.Characters},
+		{"searches", u.Searches, w.Least.Searches, w.Most.Searches},
+	})
+}
+
+// bound is a count with the least and the most that it may be.
+type bound struct {
+	name             string
+	got, least, most int64
+}
+
+func (c *Case) within(bounds []bound) error {
+	for _, b := range bounds {
+		if b.got < b.least || b.got > b.most {
+			return fmt.Errorf("%s: %d of %s, want %d to %d", c.Name, b.got, b.name, b.least, b.most)
 		}
 	}
 	return nil

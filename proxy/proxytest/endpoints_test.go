@@ -67,7 +67,7 @@ func TestPlayerLeaves(t *testing.T) {
 			if !ok || p.Calls(c.Model) != 1 || !strings.HasPrefix(string(sent.Wire), string(seen.Body)) {
 				t.Errorf("saw %q, sent %q", seen.Body, sent.Wire)
 			}
-			if c.Leave == LeaveAtEnd && !strings.HasSuffix(string(seen.Body), "[DONE]\n\n") {
+			if c.Leave == LeaveAtEnd && !ended(seen.Body) {
 				t.Errorf("left at %q", seen.Body)
 			}
 			if c.Leave == LeaveAfter && countEvents(seen.Body) < c.LeaveEvents {

@@ -23,7 +23,10 @@ type answer struct {
 	script Script
 	w      *writer
 	// name is the request's id as text, "pt-1".
-	name    string
+	name string
+	// path is that of the endpoint, such as /chat/completions; azure says that it came by a path of Azure's.
+	path    string
+	azure   bool
 	choices int
 	deltas  []Delta
 	finish  string
@@ -34,42 +37,43 @@ type answer struct {
 func (p *Provider) handle(c *conn, r *request) error {
 	r.id = p.nextID.Add(1)
 	a := &answer{p: p, c: c, r: r, name: "pt-" + strconv.FormatUint(r.id, 10)}
-	path, _, _ := strings.Cut(r.path, "?")
-	if path == TotalsPath {
+	a.find()
+	if a.path == TotalsPath {
 		body, err := json.Marshal(p.Totals())
 		if err != nil {
 			return err
 		}
 		return a.plain(http.StatusOK, "application/json", string(body))
 	}
-	if p.opts.APIKey != "" && r.get("Authorization") != "Bearer "+p.opts.APIKey {
-		return a.plain(http.StatusUnauthorized, "application/json", apiError("invalid_request_error", "invalid_api_key",
-			"Incorrect API key provided."))
+	if !a.authorized() {
+		return a.fail(http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided.")
 	}
-	if path == "/v1/models" || strings.HasPrefix(path, "/v1/models/") {
-		return a.models(strings.TrimPrefix(path, "/v1/models"))
+	switch {
+	case a.path == "/models" || strings.HasPrefix(a.path, "/models/"):
+		return a.models(strings.TrimPrefix(a.path, "/models"))
+	case strings.HasPrefix(a.path, "/responses/"):
+		return a.storedResponse(strings.TrimPrefix(a.path, "/responses/"))
 	}
-	serve, ok := map[string]func() error{"/v1/chat/completions": a.completion, "/v1/completions": a.completion,
-		"/v1/embeddings": a.embeddings}[path]
+	serve, ok := routes[a.path]
 	if !ok || r.method != http.MethodPost {
-		return a.plain(http.StatusNotFound, "application/json", apiError("invalid_request_error", "",
-			fmt.Sprintf("Invalid URL (%.20s %.80s)", r.method, path)))
+		return a.fail(http.StatusNotFound, "invalid_request_error", "", fmt.Sprintf("Invalid URL (%.20s %.80s)", r.method, r.path))
 	}
 	if err := a.prepare(); err != nil {
-		return a.plain(http.StatusBadRequest, "application/json", apiError("invalid_request_error", "", err.Error()))
+		return a.fail(http.StatusBadRequest, "invalid_request_error", "", err.Error())
 	}
-	return serve()
+	return a.serve(serve)
 }
 
 // prepare reads the body, keeps the request and finds the script.
 func (a *answer) prepare() error {
-	err := json.Unmarshal(a.r.body, &a.ask)
+	err := a.readAsk()
+	name, script := a.p.scriptFor(a.ask.Model, a.r.body)
+	a.script = script
 	a.p.journal.add(Request{ID: a.r.id, Method: a.r.method, Path: a.r.path, Header: a.r.header, Body: a.r.body,
-		User: a.ask.User, Model: a.ask.Model})
+		User: a.ask.User, Model: a.ask.Model, Files: a.ask.files, Script: name})
 	if err != nil {
-		return fmt.Errorf("we could not parse the JSON body of your request: %w", err)
+		return err
 	}
-	a.script = a.p.scriptFor(a.ask.Model)
 	if err := a.ask.XScript.apply(&a.script, a.ask.Stream); err != nil {
 		return err
 	}
@@ -78,10 +82,7 @@ func (a *answer) prepare() error {
 		a.choices = a.script.Choices
 	}
 	a.reply()
-	a.prompt = Usage{Prompt: a.script.PromptTokens, Cached: a.script.CachedTokens}
-	if a.prompt.Prompt == 0 {
-		a.prompt.Prompt = a.ask.promptTokens()
-	}
+	a.prompt = a.input()
 	acc := a.p.ledger.account(a.ask.User)
 	acc.requests.Add(1)
 	acc.asked.Add(a.prompt.Prompt)
@@ -91,6 +92,17 @@ func (a *answer) prepare() error {
 		a.w.rng = rand.New(rand.NewPCG(a.script.Split.Seed, 1))
 	}
 	return nil
+}
+
+// input returns what the request itself counts.
+func (a *answer) input() Usage {
+	switch {
+	case a.script.ByUnit, a.path == "/messages/count_tokens":
+		return Usage{}
+	case a.script.PromptTokens == 0:
+		return Usage{Prompt: a.ask.promptTokens(), Cached: a.script.CachedTokens}
+	}
+	return Usage{Prompt: a.script.PromptTokens, Cached: a.script.CachedTokens}
 }
 
 // reply sets the deltas and the finish reason.
@@ -103,7 +115,7 @@ func (a *answer) reply() {
 		}
 		a.deltas = Words(n)
 	}
-	limit := max(a.ask.MaxTokens, a.ask.MaxCompletionTokens)
+	limit := max(a.ask.MaxTokens, a.ask.MaxCompletionTokens, a.ask.MaxOutputTokens)
 	if limit > 0 && limit < len(a.deltas) && (a.script.Deltas == nil || a.ask.XScript != nil) {
 		a.deltas, a.finish = a.deltas[:limit], "length"
 	}
@@ -117,8 +129,8 @@ func (a *answer) reply() {
 	}
 }
 
-// completion answers chat and legacy completions, whole or streamed.
-func (a *answer) completion() error {
+// serve does what is alike in all endpoints before an answer with status 200, and then calls f.
+func (a *answer) serve(f func(*answer) error) error {
 	s := &a.script
 	if err := a.wait(s.HeaderDelay); err != nil {
 		return err
@@ -130,9 +142,14 @@ func (a *answer) completion() error {
 		return a.refuse()
 	}
 	if s.Usage == UsageReject && a.ask.StreamOptions != nil {
-		return a.plain(http.StatusBadRequest, "application/json", apiError("invalid_request_error", "unknown_parameter",
-			"Unrecognized request argument supplied: stream_options"))
+		return a.fail(http.StatusBadRequest, "invalid_request_error", "unknown_parameter",
+			"Unrecognized request argument supplied: stream_options")
 	}
+	return f(a)
+}
+
+// completion answers chat and legacy completions, whole or streamed.
+func (a *answer) completion() error {
 	if a.ask.Stream {
 		return a.stream()
 	}
@@ -143,7 +160,7 @@ func (a *answer) refuse() error {
 	s := &a.script
 	body := s.ErrorBody
 	if body == "" {
-		body = apiError(errorType(s.Status), "", "This is a scripted error: "+http.StatusText(s.Status)+".")
+		body = a.errorBody(s.Status, errorType(s.Status), "", "This is a scripted error: "+http.StatusText(s.Status)+".")
 	}
 	kind := s.ContentType
 	if kind == "" {

@@ -18,7 +18,7 @@ const (
 func Pathologies() []Case {
 	var all []Case
 	for _, group := range [][]Case{leaving(), usageChunks(), usageShapes(), partsOfReplies(), bytesOnTheWire(), broken(),
-		faultsInStreams(), earlyErrors(), otherShapes()} {
+		faultsInStreams(), earlyErrors(), otherShapes(), eventStreams(), onlyResponses(), onlyMessages(), mediaAndRanking()} {
 		all = append(all, group...)
 	}
 	for i := range all {

@@ -40,8 +40,7 @@ func (p *Player) Play(ctx context.Context, c *Case) (Seen, error) {
 	if err != nil {
 		return Seen{}, err
 	}
-	req.Header.Set("Authorization", "Bearer "+p.Key)
-	req.Header.Set("Content-Type", "application/json")
+	p.setHeader(req, c)
 	if c.Leave == LeaveWaiting {
 		return Seen{}, p.leaveWaiting(ctx, req, c.Model, leave)
 	}
@@ -57,6 +56,21 @@ func (p *Player) Play(ctx context.Context, c *Case) (Seen, error) {
 	return s, nil
 }
 
+// setHeader sets the headers that a client of the case's API sends.
+func (p *Player) setHeader(req *http.Request, c *Case) {
+	kind := c.ContentType
+	if kind == "" {
+		kind = "application/json"
+	}
+	req.Header.Set("Content-Type", kind)
+	if strings.HasPrefix(c.Path, messagesAPI.path) {
+		req.Header.Set("x-api-key", p.Key)
+		req.Header.Set("anthropic-version", "2023-06-01")
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Key)
+}
+
 // read reads as much of the body as the case's client does.
 func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
 	enough := func() bool { return false }
@@ -64,7 +78,7 @@ func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
 	case c.Revoke, c.Leave == LeaveAfter:
 		enough = func() bool { return countEvents(s.Body) >= c.LeaveEvents }
 	case c.Leave == LeaveAtEnd:
-		enough = func() bool { return bytes.HasSuffix(s.Body, []byte("[DONE]\n\n")) }
+		enough = func() bool { return ended(s.Body) }
 	}
 	for buf := make([]byte, 4096); !enough(); {
 		n, err := body.Read(buf)
@@ -86,6 +100,14 @@ func (p *Player) read(s *Seen, body io.Reader, c *Case) error {
 	rest, err := io.ReadAll(body)
 	s.Body, s.Err = append(s.Body, rest...), err
 	return nil
+}
+
+// ended says whether the event that ends a stream has come.
+func ended(body []byte) bool {
+	last, whole := bytes.CutSuffix(body, []byte("\n\n"))
+	last = last[bytes.LastIndex(last, []byte("\n\n"))+1:]
+	return whole && (bytes.HasSuffix(last, []byte("[DONE]")) || bytes.Contains(last, []byte("event: "+responsesAPI.final+"\n")) ||
+		bytes.Contains(last, []byte("event: "+messagesAPI.final+"\n")))
 }
 
 func countEvents(body []byte) int {
@@ -119,26 +141,40 @@ func (p *Player) leaveWaiting(ctx context.Context, req *http.Request, model stri
 	return nil
 }
 
-// Calls returns how many of the requests that are kept ask for a model.
-func (p *Provider) Calls(model string) int {
+// by says whether a request was answered by the script of a name, or asked for the model of that name.
+func (r *Request) by(name string) bool { return r.Script == name || r.Model == name }
+
+// Calls returns how many of the requests that are kept were answered by the script of a name.
+func (p *Provider) Calls(name string) int { return p.count(name, func(*entry) bool { return true }) }
+
+// Busy returns how many of them are being answered now.
+func (p *Provider) Busy(name string) int {
+	return p.count(name, func(e *entry) bool { return !e.done })
+}
+
+func (p *Provider) count(name string, counts func(*entry) bool) int {
 	n := 0
 	p.journal.mu.Lock()
 	defer p.journal.mu.Unlock()
-	for _, e := range p.journal.last {
-		if e.req.Model == model {
+	for i := range p.journal.last {
+		if e := &p.journal.last[i]; e.req.by(name) && counts(e) {
 			n++
 		}
 	}
 	return n
 }
 
-// LastSent returns what was sent to the last request that is kept for a model, as Sent does.
-func (p *Provider) LastSent(model string) (Sent, bool) {
-	id := uint64(0)
-	for _, r := range p.Requests() {
-		if r.Model == model {
-			id = r.ID
+// LastRequest returns the last request that is kept for the script of a name.
+func (p *Provider) LastRequest(name string) (last Request) {
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	for i := range p.journal.last {
+		if r := &p.journal.last[i].req; r.by(name) {
+			last = *r
 		}
 	}
-	return p.Sent(id)
+	return last
 }
+
+// LastSent returns what was sent to it, as Sent does.
+func (p *Provider) LastSent(name string) (Sent, bool) { return p.Sent(p.LastRequest(name).ID) }

@@ -1,5 +1,5 @@
-// Package proxytest is a scripted OpenAI-compatible model server: for tests, for the kill loop, for the demo and for the
-// benchmark.
+// Package proxytest is a scripted model server with the APIs of OpenAI, Azure and Anthropic: for tests, for the kill loop,
+// for the demo and for the benchmark.
 //
 // It speaks HTTP/1.1 on raw connections of its own, so that an answer can be cut, stalled, reset or split at any byte, and
 // it counts exactly what it handed out, by the request's `user` member. It refuses to be clever: it does not understand
@@ -7,6 +7,8 @@
 package proxytest
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,7 +26,8 @@ const defaultKeep = 64
 type Options struct {
 	// Addr is the TCP address to listen on; empty means 127.0.0.1:0.
 	Addr string
-	// APIKey, if set, is the bearer token that requests must carry; others are answered 401.
+	// APIKey, if set, is what requests must carry as bearer token, as x-api-key at Anthropic's endpoints, or as api-key at
+	// Azure's; others are answered 401.
 	APIKey string
 	// Logger receives a line per request at debug level; nil discards.
 	Logger *slog.Logger
@@ -39,11 +42,14 @@ type Provider struct {
 	opts     Options
 	listener net.Listener
 	created  string
-	nextID   atomic.Uint64
-	active   atomic.Int64
-	ledger   ledger
-	journal  journal
-	wg       sync.WaitGroup
+	// tag stands in the IDs of responses, so that no other provider knows them.
+	tag     string
+	stored  responseStore
+	nextID  atomic.Uint64
+	active  atomic.Int64
+	ledger  ledger
+	journal journal
+	wg      sync.WaitGroup
 
 	mu      sync.Mutex
 	closed  bool
@@ -70,6 +76,7 @@ func Start(o Options) (*Provider, error) {
 		opts:     o,
 		listener: l,
 		created:  strconv.FormatInt(time.Now().Unix(), 10),
+		tag:      rand.Text(),
 		conns:    map[*conn]struct{}{},
 		scripts:  map[string]Script{"": {}},
 	}
@@ -78,8 +85,11 @@ func Start(o Options) (*Provider, error) {
 	return p, nil
 }
 
+// Origin returns the URL without a path, such as http://127.0.0.1:4711. Azure's paths are behind it.
+func (p *Provider) Origin() string { return "http://" + p.listener.Addr().String() }
+
 // URL returns the base URL that clients are configured with, such as http://127.0.0.1:4711/v1.
-func (p *Provider) URL() string { return "http://" + p.listener.Addr().String() + "/v1" }
+func (p *Provider) URL() string { return p.Origin() + "/v1" }
 
 // Script sets how requests for the upstream model name are answered. The empty name stands for all names without a
 // script of their own. Running answers keep the script they began with.
@@ -168,6 +178,7 @@ func (p *Provider) serve(c *conn) {
 		p.active.Add(1)
 		err = p.handle(c, r)
 		p.active.Add(-1)
+		p.journal.done(r.id)
 		if err != nil || r.close {
 			p.opts.Logger.Debug("answer ended the connection", "id", r.id, "error", err)
 			return
@@ -175,14 +186,24 @@ func (p *Provider) serve(c *conn) {
 	}
 }
 
-// scriptFor returns the script for a model name.
-func (p *Provider) scriptFor(model string) Script {
+// Marker returns a text that, somewhere in a request, has it answered by the script of a name, whatever model it asks
+// for: for gateways that know one model only. It is for models without a script of their own.
+func Marker(name string) string { return "[script " + name + "]" }
+
+// scriptFor returns the script for a request, and the name that it was found by.
+func (p *Provider) scriptFor(model string, body []byte) (string, Script) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s, ok := p.scripts[model]; ok {
-		return s
+	if s, ok := p.scripts[model]; ok && model != "" {
+		return model, s
 	}
-	return p.scripts[""]
+	if _, rest, ok := bytes.Cut(body, []byte("[script ")); ok {
+		name, _, _ := bytes.Cut(rest[:min(len(rest), 128)], []byte("]"))
+		if s, ok := p.scripts[string(name)]; ok {
+			return string(name), s
+		}
+	}
+	return "", p.scripts[""]
 }
 
 // models returns the names that have scripts of their own.

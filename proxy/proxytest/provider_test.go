@@ -30,9 +30,17 @@ func start(t *testing.T, o Options) *Provider {
 // post sends a request and returns status and body; err is how reading the answer ended.
 func post(t *testing.T, p *Provider, path, body string) (int, string, error) {
 	t.Helper()
+	return postAs(t, p, path, "", body)
+}
+
+func postAs(t *testing.T, p *Provider, path, kind, body string) (int, string, error) {
+	t.Helper()
+	if kind == "" {
+		kind = "application/json"
+	}
 	tr := &http.Transport{}
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr}).Post(p.URL()+path, "application/json", strings.NewReader(body))
+	resp, err := (&http.Client{Transport: tr}).Post(p.URL()+path, kind, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}

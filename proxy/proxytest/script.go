@@ -11,7 +11,8 @@ type Script struct {
 	Words int
 	// Choices overrides the request's n; pieces of the choices are interleaved.
 	Choices int
-	// FinishReason overrides "stop" (or "length", or "tool_calls").
+	// FinishReason overrides "stop" (or "length", or "tool_calls"). Responses become failed by "failed", and incomplete by
+	// "length" and "content_filter"; messages take it as it is.
 	FinishReason string
 	// Logprobs adds log probabilities to each piece of content.
 	Logprobs bool
@@ -20,10 +21,19 @@ type Script struct {
 	PromptTokens int64
 	// CachedTokens is how many of them are said to be cached.
 	CachedTokens int64
+	// CacheWriteTokens is how many of them are said to have been written to a cache. Only messages tell.
+	CacheWriteTokens int64
 	// Usage says how usage is reported in streams.
 	Usage UsageMode
 	// RawUsage replaces the usage object by this JSON, as a provider with strange shapes would send it.
 	RawUsage string
+
+	// ByUnit reports and counts units in place of tokens: seconds of audio, search units of reranks, nothing of images.
+	ByUnit bool
+	// Size is how many bytes an image or a piece of speech has; 0 means 1024.
+	Size int
+	// AudioMilliseconds is how long the audio of a transcription is said to be; 0 means 1500.
+	AudioMilliseconds int64
 
 	// HeaderDelay is waited before the status line, FirstDelay between the headers and the first event.
 	HeaderDelay, FirstDelay time.Duration
@@ -57,7 +67,8 @@ type Script struct {
 // UsageMode says how usage is reported in a stream. Whole answers always have usage, except with UsageNever.
 type UsageMode int
 
-// The usage modes.
+// The usage modes. They are told in words of chat completions. In responses and messages usage cannot be asked for, so that
+// the first two and UsageInFinish are alike: usage stands where the API has it.
 const (
 	// UsageAsAsked sends a chunk with usage and without choices if include_usage was asked for.
 	UsageAsAsked UsageMode = iota
@@ -75,6 +86,9 @@ const (
 	UsageTwice
 	// UsageReject answers 400 naming stream_options if the request has that member; otherwise UsageNever.
 	UsageReject
+	// UsageInStart sends usage in the events that begin a stream of responses or messages, with what can be known of the
+	// output then, and none at its end; for others it is UsageNever.
+	UsageInStart
 )
 
 // Split says where the bytes of a streamed body are divided into writes, each of which is a chunk. The zero value writes
@@ -126,7 +140,7 @@ type Format struct {
 // DoneMode says how a stream ends.
 type DoneMode int
 
-// The done modes.
+// The done modes. In streams without [DONE] they are about the event that ends them, such as response.completed.
 const (
 	// DoneNormal sends "data: [DONE]" and a blank line.
 	DoneNormal DoneMode = iota
@@ -168,7 +182,8 @@ const (
 	CutMidChunk
 	// CutMidChunkHeader is in the line that tells the size of a chunk.
 	CutMidChunkHeader
-	// CutBeforeDone is behind the last chunk with content, finish reason or usage, before [DONE].
+	// CutBeforeDone is behind the last chunk with content, finish reason or usage, before [DONE] or the event that ends a
+	// stream which has none.
 	CutBeforeDone
 	// CutMidBody is in the middle of a whole answer.
 	CutMidBody

@@ -7,9 +7,22 @@ import (
 	"time"
 )
 
-// streamer writes the events of one streamed answer.
+// form is how one API writes a stream: what stands in front of the deltas, for each, and behind the last.
+type form interface {
+	// open writes what stands in front of the first delta, delta what delta i brings.
+	open() error
+	delta(i int) error
+	// torn returns the event of delta i alone, for one that is torn.
+	torn(i int) []byte
+	// closing returns the pieces behind the last delta; the last one says that the stream is complete, and is empty if the
+	// script leaves it out.
+	closing() []piece
+}
+
+// streamer writes the events of one streamed answer. By itself it has the form of chat and legacy completions.
 type streamer struct {
 	*answer
+	form form
 	// prefix is what all chunks begin with, up to the choices.
 	prefix string
 	// lineEnd and data are how a line ends and how data is announced.
@@ -21,8 +34,7 @@ type streamer struct {
 	visible []byte
 }
 
-// stream writes a streamed answer.
-func (a *answer) stream() error {
+func (a *answer) newStreamer() *streamer {
 	s := &streamer{answer: a, lineEnd: "\n", data: "data: "}
 	if e := a.script.Format.LineEnd; e != "" {
 		s.lineEnd = e
@@ -30,13 +42,25 @@ func (a *answer) stream() error {
 	if a.script.Format.NoSpace {
 		s.data = "data:"
 	}
+	return s
+}
+
+// stream writes a streamed completion.
+func (a *answer) stream() error {
+	s := a.newStreamer()
 	object, prefix := "chat.completion.chunk", "chatcmpl-"
 	if a.legacy() {
 		object, prefix = "text_completion", "cmpl-"
 	}
 	s.prefix = `{"id":"` + prefix + a.name + `","object":"` + object + `","created":` + a.p.created + `,"model":` +
 		quote(a.ask.Model) + `,"system_fingerprint":"fp_proxytest","choices":[`
-	a.begin("text/event-stream; charset=utf-8", -1)
+	return s.run(s)
+}
+
+// run writes the whole stream in a form.
+func (s *streamer) run(f form) error {
+	s.form = f
+	s.begin("text/event-stream; charset=utf-8", -1)
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -74,12 +98,8 @@ func (s *streamer) body() (ended bool, err error) {
 	if fault.Body != "" && fault.After < 0 {
 		return true, s.fault()
 	}
-	if !s.legacy() {
-		for i := range s.choices {
-			if err := s.chunk(i, `"role":"assistant","content":""`, "null", "null", Usage{}); err != nil {
-				return true, err
-			}
-		}
+	if err := s.form.open(); err != nil {
+		return true, err
 	}
 	start := time.Now()
 	for i := range len(s.deltas) * s.choices {
@@ -92,7 +112,7 @@ func (s *streamer) body() (ended bool, err error) {
 		if err := s.pace(start, i); err != nil {
 			return true, err
 		}
-		if err := s.delta(i); err != nil {
+		if err := s.form.delta(i); err != nil {
 			return true, err
 		}
 	}
@@ -103,6 +123,32 @@ func (s *streamer) body() (ended bool, err error) {
 		return true, s.cutAt(len(s.deltas)*s.choices - 1)
 	}
 	return false, nil
+}
+
+// open names the role of each choice. Azure tells first what its filter makes of the prompt.
+func (s *streamer) open() error {
+	if s.azure {
+		filter := `{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{}}]}`
+		if err := s.w.add(s.plainEvent(filter)); err != nil {
+			return err
+		}
+	}
+	if s.legacy() {
+		return nil
+	}
+	for i := range s.choices {
+		if err := s.chunk(i, `"role":"assistant","content":""`, "null", "null", Usage{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainEvent builds an event of which a client sees all.
+func (s *streamer) plainEvent(data string) piece {
+	s.buf = s.frame(s.comment(s.buf[:0]), data)
+	s.written++
+	return piece{wire: s.buf, same: true, event: true}
 }
 
 // pace waits until delta i is due, with all before it written.
@@ -203,14 +249,23 @@ func (s *streamer) frame(b []byte, data string) []byte {
 	for _, f := range s.script.Format.Fields {
 		b = append(append(b, f...), s.lineEnd...)
 	}
-	if first, rest, ok := strings.Cut(data, `,"choices"`); ok && s.script.Format.MultiLine {
-		b = append(append(append(b, s.data...), first...), ',')
+	if i := dividedAt(data); i > 0 && s.script.Format.MultiLine {
+		b = append(append(b, s.data...), data[:i]...)
 		b = append(append(b, s.lineEnd...), s.data...)
-		b = append(append(b, `"choices"`...), rest...)
+		b = append(b, data[i:]...)
 	} else {
 		b = append(append(b, s.data...), data...)
 	}
 	return append(append(b, s.lineEnd...), s.lineEnd...)
+}
+
+// dividedAt returns where data can be divided into two lines: in front of the choices, else behind the first member, which
+// is a type. 0 is nowhere.
+func dividedAt(data string) int {
+	if i := strings.Index(data, `,"choices"`); i >= 0 {
+		return i + 1
+	}
+	return strings.IndexByte(data, ',') + 1
 }
 
 func (s *streamer) asked() bool {

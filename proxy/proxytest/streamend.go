@@ -2,7 +2,7 @@ package proxytest
 
 // end writes what follows the last delta: finish reasons, usage, [DONE].
 func (s *streamer) end() error {
-	pieces := s.endPieces()
+	pieces := s.form.closing()
 	if s.script.Cut.At == CutBeforeDone {
 		pieces = pieces[:len(pieces)-1]
 		for _, p := range pieces {
@@ -24,8 +24,8 @@ func (s *streamer) end() error {
 	return s.w.finish()
 }
 
-// endPieces returns the pieces behind the last delta; the last one is [DONE], empty if the script leaves it out.
-func (s *streamer) endPieces() []piece {
+// closing has finish reasons, usage, and [DONE].
+func (s *streamer) closing() []piece {
 	mode := s.script.Usage
 	var pieces []piece
 	for i := range s.choices {
@@ -83,7 +83,8 @@ func (s *streamer) fault() error {
 		return err
 	}
 	if f.Done {
-		if err := s.w.add(s.donePiece()); err != nil {
+		pieces := s.form.closing()
+		if err := s.w.add(pieces[len(pieces)-1]); err != nil {
 			return err
 		}
 	}
@@ -96,6 +97,11 @@ func (s *streamer) fault() error {
 	return s.w.finish()
 }
 
+func (s *streamer) torn(i int) []byte {
+	d := &s.deltas[i/s.choices]
+	return s.event(s.choice(i%s.choices, s.member(d), "null", "null"), "", false, Usage{}).wire
+}
+
 // cutAt cuts the stream at delta i, which is written in part or not at all.
 func (s *streamer) cutAt(i int) error {
 	if err := s.w.flush(); err != nil {
@@ -105,8 +111,7 @@ func (s *streamer) cutAt(i int) error {
 	if at == CutBetween || i < 0 {
 		return s.cut()
 	}
-	d := &s.deltas[i/s.choices]
-	event := s.event(s.choice(i%s.choices, s.member(d), "null", "null"), "", false, Usage{}).wire
+	event := s.form.torn(i)
 	var err error
 	switch {
 	case at == CutMidEvent:

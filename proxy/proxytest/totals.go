@@ -6,12 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// Usage is a count of tokens. Cached ones are part of Prompt, Reasoning ones are part of Output.
+// Usage is a count of tokens, and of what is billed beside them. Cached ones are part of Prompt, Reasoning ones are part of
+// Output.
 type Usage struct {
 	Prompt    int64 `json:"prompt_tokens"`
 	Cached    int64 `json:"cached_tokens"`
 	Output    int64 `json:"output_tokens"`
 	Reasoning int64 `json:"reasoning_tokens"`
+
+	Images            int64 `json:"images,omitempty"`
+	AudioMilliseconds int64 `json:"audio_milliseconds,omitempty"`
+	// Characters are those of text turned into speech.
+	Characters int64 `json:"characters,omitempty"`
+	Searches   int64 `json:"searches,omitempty"`
 }
 
 // Total returns Prompt + Output.
@@ -22,6 +29,23 @@ func (u *Usage) add(v Usage) {
 	u.Cached += v.Cached
 	u.Output += v.Output
 	u.Reasoning += v.Reasoning
+	u.Images += v.Images
+	u.AudioMilliseconds += v.AudioMilliseconds
+	u.Characters += v.Characters
+	u.Searches += v.Searches
+}
+
+// Plus returns u and v together.
+func (u Usage) Plus(v Usage) Usage {
+	u.add(v)
+	return u
+}
+
+// Minus returns what u has more than v.
+func (u Usage) Minus(v Usage) Usage {
+	u.add(Usage{Prompt: -v.Prompt, Cached: -v.Cached, Output: -v.Output, Reasoning: -v.Reasoning, Images: -v.Images,
+		AudioMilliseconds: -v.AudioMilliseconds, Characters: -v.Characters, Searches: -v.Searches})
+	return u
 }
 
 // Counts are exact figures about the answers to a group of requests.
@@ -60,17 +84,27 @@ type Totals struct {
 func (p *Provider) Totals() Totals { return p.ledger.totals() }
 
 // usageCounter is a Usage that many goroutines add to.
-type usageCounter struct{ prompt, cached, output, reasoning atomic.Int64 }
+type usageCounter struct {
+	prompt, cached, output, reasoning             atomic.Int64
+	images, audioMilliseconds, characters, search atomic.Int64
+}
 
 func (c *usageCounter) add(u Usage, sign int64) {
 	c.prompt.Add(sign * u.Prompt)
 	c.cached.Add(sign * u.Cached)
 	c.output.Add(sign * u.Output)
 	c.reasoning.Add(sign * u.Reasoning)
+	if u.Images|u.AudioMilliseconds|u.Characters|u.Searches != 0 {
+		c.images.Add(sign * u.Images)
+		c.audioMilliseconds.Add(sign * u.AudioMilliseconds)
+		c.characters.Add(sign * u.Characters)
+		c.search.Add(sign * u.Searches)
+	}
 }
 
 func (c *usageCounter) load() Usage {
-	return Usage{Prompt: c.prompt.Load(), Cached: c.cached.Load(), Output: c.output.Load(), Reasoning: c.reasoning.Load()}
+	return Usage{Prompt: c.prompt.Load(), Cached: c.cached.Load(), Output: c.output.Load(), Reasoning: c.reasoning.Load(),
+		Images: c.images.Load(), AudioMilliseconds: c.audioMilliseconds.Load(), Characters: c.characters.Load(), Searches: c.search.Load()}
 }
 
 // account holds the counts of one user.
@@ -119,8 +153,20 @@ type Request struct {
 	Header []Header
 	// Body is what was received, without transfer coding.
 	Body []byte
-	// User and Model are members of the body.
+	// User and Model are members of the body. User is metadata.user_id in messages; both are fields of a form.
 	User, Model string
+	// Files are those of a form, in order.
+	Files []File
+	// Script is the name of the script that answered it, empty for the one of all names.
+	Script string
+}
+
+// File is a file in a form, by what tells whether it arrived as it was.
+type File struct {
+	Field, Name string
+	Size        int
+	// SHA256 is in hexadecimal digits.
+	SHA256 string
 }
 
 // Sent is what the provider wrote as body of an answer, without transfer coding.
@@ -147,6 +193,7 @@ type journal struct {
 type entry struct {
 	req  Request
 	sent *Sent
+	done bool
 }
 
 // add keeps a request, if requests are kept at all.
@@ -162,13 +209,26 @@ func (j *journal) add(r Request) {
 	j.last = append(j.last, entry{req: r, sent: new(Sent)})
 }
 
+// done notes that a request is no longer being answered.
+func (j *journal) done(id uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := len(j.last) - 1; i >= 0; i-- {
+		if j.last[i].req.ID == id {
+			j.last[i].done = true
+			return
+		}
+	}
+}
+
 // update changes what was sent to a request that is still kept.
 func (j *journal) update(id uint64, change func(*Sent)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := range j.last {
+	for i := len(j.last) - 1; i >= 0; i-- {
 		if j.last[i].req.ID == id {
 			change(j.last[i].sent)
+			return
 		}
 	}
 }

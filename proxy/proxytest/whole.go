@@ -34,7 +34,12 @@ func (a *answer) output() Usage {
 	return Usage{Output: u.Output * n, Reasoning: u.Reasoning * n}
 }
 
-func (a *answer) legacy() bool { return strings.HasPrefix(a.r.path, "/v1/completions") }
+// tellsUsage says whether a whole answer has usage.
+func (a *answer) tellsUsage() bool {
+	return a.script.Usage != UsageNever && a.script.Usage != UsageInStart
+}
+
+func (a *answer) legacy() bool { return a.path == "/completions" }
 
 // wholeBody returns a whole answer and what it counts.
 func (a *answer) wholeBody() (string, Usage) {
@@ -60,7 +65,7 @@ func (a *answer) wholeBody() (string, Usage) {
 	}
 	b.WriteString("]")
 	u := a.output()
-	if a.script.Usage != UsageNever {
+	if a.tellsUsage() {
 		b.WriteString(`,"usage":` + a.usageJSON(u))
 	}
 	b.WriteString(`,"system_fingerprint":"fp_proxytest"}`)
@@ -122,15 +127,6 @@ func (a *answer) cutWhole(body string) error {
 
 // embeddings answers with a vector of four numbers for each input.
 func (a *answer) embeddings() error {
-	if err := a.wait(a.script.HeaderDelay); err != nil {
-		return err
-	}
-	if a.script.Cut.At == CutBeforeHeaders {
-		return a.cut()
-	}
-	if s := a.script.Status; s != 0 && s != 200 {
-		return a.refuse()
-	}
 	var b strings.Builder
 	b.WriteString(`{"object":"list","data":[`)
 	for i := range a.ask.items() {
@@ -141,7 +137,7 @@ func (a *answer) embeddings() error {
 	}
 	n := strconv.FormatInt(a.prompt.Prompt, 10)
 	b.WriteString(`],"model":` + quote(a.ask.Model))
-	if a.script.Usage != UsageNever {
+	if a.tellsUsage() {
 		usage := `{"prompt_tokens":` + n + `,"total_tokens":` + n + `}`
 		if a.script.RawUsage != "" {
 			usage = a.script.RawUsage

@@ -62,6 +62,8 @@ type Call struct {
 
 	// Fresh asks for a new connection. It is set before Do.
 	Fresh bool
+	// Sent says that the server may have seen some of the request.
+	Sent bool
 	// Status and ContentType are those of the answer.
 	Status      int
 	ContentType string
@@ -100,6 +102,7 @@ func (c *Call) exchange(conn net.Conn, r Request) error {
 	if err := c.Within(c.client.cfg.HeaderTimeout); err != nil {
 		return err
 	}
+	c.Sent = true
 	if err := c.send(conn, &r); err != nil {
 		return err
 	}
