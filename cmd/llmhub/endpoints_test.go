@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"mime/multipart"
@@ -270,4 +271,89 @@ func TestKeyHeaders(t *testing.T) {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 	a.settled(t, 1)
+}
+
+// TestSpeechAsItComes gives audio on while the model server is still at work on the rest, already recorded.
+func TestSpeechAsItComes(t *testing.T) {
+	h := endpointsHub(t)
+	h.provider.Script("there", proxytest.Script{Size: 100_000, Words: 4, Cut: proxytest.Cut{At: proxytest.CutBetween, After: 2, How: proxytest.CutStall}})
+	a := h.account("speech")
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	r := h.request(ctx, a.text, "/v1/audio/speech", strings.NewReader(`{"model":"gateway","input":"hello","voice":"alloy"}`))
+	resp, err := h.client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	half := make([]byte, 50_000)
+	if _, err := io.ReadFull(resp.Body, half); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d, %v", resp.StatusCode, err)
+	}
+	events := h.settledEvents(a.id, 1)
+	if e := events[0]; e.Provenance != store.FromUpstream || e.Quantities.Of(store.UnitCharacter) != 5 {
+		t.Errorf("entry %+v", e)
+	}
+	leave()
+	a.settled(t, 1)
+	h.eventually("the model server still speaks", func() bool { return h.provider.Active() == 0 })
+}
+
+// TestSpeechCut ends a body that the model server broke off so that no client takes it for whole, and without a second entry.
+func TestSpeechCut(t *testing.T) {
+	h := endpointsHub(t)
+	a := h.account("cut")
+	for _, how := range []proxytest.CutHow{proxytest.CutClose, proxytest.CutReset} {
+		h.provider.Script("there", proxytest.Script{Size: 100_000, Words: 4, Cut: proxytest.Cut{At: proxytest.CutBetween, After: 2, How: how}})
+		r := h.request(t.Context(), a.text, "/v1/audio/speech", strings.NewReader(`{"model":"gateway","input":"hello","voice":"alloy"}`))
+		resp, err := h.client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil || len(body) >= 100_000 {
+			t.Errorf("%d bytes, %v: the cut was not seen", len(body), err)
+		}
+		a.settled(t, 1)
+	}
+	h.provider.Script("there", proxytest.Script{Cut: proxytest.Cut{At: proxytest.CutAfterHeaders}})
+	resp, answer := h.post(t, a.text, "/v1/audio/speech", jsonAnswer, []byte(`{"model":"gateway","input":"hello","voice":"alloy"}`))
+	if code := errorOf(t, "/audio/speech", answer); resp.StatusCode != http.StatusBadGateway || code != "upstream_truncated" {
+		t.Errorf("nothing but headers: %d %s", resp.StatusCode, answer)
+	}
+	a.settled(t, 0)
+}
+
+// TestErrorsInMidStream breaks off streams of every form, behind what has come.
+func TestErrorsInMidStream(t *testing.T) {
+	h := endpointsHub(t)
+	h.provider.Script("there", proxytest.Script{PromptTokens: 20, Cut: proxytest.Cut{At: proxytest.CutBetween, After: 3}})
+	for _, c := range []struct{ path, body, start, end string }{
+		{"/chat/completions", `"messages":[{"role":"user","content":"hello"}]`, "data: {\"error\":{\"message\":", "\"}}\n\n"},
+		{"/responses", `"input":"hello"`, "event: error\ndata: {\"type\":\"error\",", "}\n\n"},
+		{"/messages", `"max_tokens":64,"messages":[{"role":"user","content":"hello"}]`, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",", "}\n\n"},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			a := h.account(t.Name())
+			r := h.request(t.Context(), a.text, "/v1"+c.path, strings.NewReader(`{"model":"gateway","stream":true,`+c.body+`}`))
+			resp, err := h.client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err == nil {
+				t.Error("the end of the body is a polite one")
+			}
+			events := strings.SplitAfter(string(body), "\n\n")
+			last := events[len(events)-2]
+			if !strings.HasPrefix(last, c.start) || !strings.HasSuffix(last, c.end) || !strings.Contains(last, "before it was finished") {
+				t.Errorf("the last event is %q", last)
+			}
+			if e := a.settled(t, 1)[0]; e.Provenance != store.FromPartial || e.Tokens.Output == 0 {
+				t.Errorf("entry %+v", e)
+			}
+		})
+	}
 }
