@@ -357,3 +357,38 @@ func TestErrorsInMidStream(t *testing.T) {
 		})
 	}
 }
+
+// TestBehindTheEnd passes on a [DONE] behind an event that ends the stream by itself, and nothing else.
+func TestBehindTheEnd(t *testing.T) {
+	other := startOther(t)
+	h := startHub(t, nil, func(cfg *config.Config) {
+		cfg.Upstreams = append(cfg.Upstreams, other.upstream("other", config.KindOpenAI, "/v1"))
+		cfg.Models = append(cfg.Models, tiers("m", "other/m"))
+	})
+	a := h.account("behind")
+	whole := messageStart + messageText + messageEnd
+	for _, c := range []struct{ sent, want string }{
+		{whole, whole},
+		{whole + "data: [DONE]\n\n", whole + "data: [DONE]\n\n"},
+		{whole + "data: [DONE]", whole + "data: [DONE]"},
+		{whole + messageText, whole},
+	} {
+		other.say(200, "text/event-stream", c.sent)
+		status, text := h.page(t, a.text, http.MethodPost, "/v1/messages", `{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hello"}]}`)
+		if status != http.StatusOK || text != c.want {
+			t.Errorf("%d %q, want %q", status, text, c.want)
+		}
+		a.wantTokens(t, "other/m", store.FromUpstream, cached)
+	}
+	whole = strings.TrimSuffix(whole, messageEnd)
+	other.answerWith(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, whole+messageEnd)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done() // the server goes on for ever; the client need not
+	})
+	if _, text := h.page(t, a.text, http.MethodPost, "/v1/messages", `{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hello"}]}`); text != whole+messageEnd {
+		t.Errorf("%q", text)
+	}
+	a.settled(t, 1)
+}
