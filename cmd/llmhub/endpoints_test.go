@@ -392,3 +392,36 @@ func TestBehindTheEnd(t *testing.T) {
 	}
 	a.settled(t, 1)
 }
+
+// TestRefusals are those that belong to some endpoints alone.
+func TestRefusals(t *testing.T) {
+	h := endpointsHub(t)
+	a := h.account("refusals")
+	for _, c := range []struct{ path, body, names string }{
+		{"/responses", `{"model":"gateway","input":"hello","background":true}`, "background"},
+		{"/responses", `{"model":"gateway","input":"hello","conversation":"conv_1"}`, "conversation"},
+		{"/embeddings", `{"model":"gateway","input":"hello","stream":true}`, "stream"},
+	} {
+		resp, answer := h.post(t, a.text, "/v1"+c.path, jsonAnswer, []byte(c.body))
+		errorOf(t, c.path, answer)
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(answer), c.names) {
+			t.Errorf("%s: %d %s", c.path, resp.StatusCode, answer)
+		}
+	}
+	// Before the body is read, too, the form is that of the path.
+	for _, c := range []struct {
+		path, header string
+		status       int
+	}{
+		{"/messages", "X-Api-Key: " + a.text, http.StatusRequestEntityTooLarge},
+		{"/messages", authorization("sk-lh-wrong"), http.StatusUnauthorized},
+		{"/responses", authorization(a.text), http.StatusRequestEntityTooLarge},
+	} {
+		got := h.exchange(t, 1, "POST /v1"+c.path+" HTTP/1.1\r\nHost: hub\r\n"+strings.TrimSpace(c.header)+"\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n")
+		if len(got) != 1 || got[0].status != c.status {
+			t.Fatalf("%s: %+v", c.path, got)
+		}
+		errorOf(t, c.path, got[0].body)
+	}
+	a.wantNothing(t)
+}
