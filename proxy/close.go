@@ -115,6 +115,33 @@ func (s *stream) drop(ev openai.Event) {
 	}
 }
 
+// trail passes on the [DONE] that some servers send behind an end that needs none. Nothing else is: what comes behind the end
+// has not been recorded.
+func (s *stream) trail() {
+	if !s.final {
+		return
+	}
+	s.final = false
+	call := s.x.call.Load()
+	for range 4 {
+		ev, ok := s.scanner.Next()
+		if !ok {
+			err := call.Within(endWait)
+			if err == nil {
+				_, err = s.scanner.Fill(s.x.source)
+			}
+			if err == nil {
+				continue
+			}
+			ev, _ = s.scanner.Tail()
+		}
+		if ev.Kind == openai.Done {
+			s.out = append(s.out, ev.Raw...)
+		}
+		return
+	}
+}
+
 func (s *stream) drainEnd() {
 	if ev, ok := s.scanner.Tail(); ok {
 		s.drop(ev)

@@ -143,7 +143,8 @@ func (x *exchange) quantities() store.Quantities {
 	if x.endpoint.units == nil || !x.delivered() {
 		return nil
 	}
-	return x.endpoint.units(x.request.Units, x.meter.Units())
+	_, tokens := x.meter.Usage()
+	return x.endpoint.units(x.request.Units, x.meter.Units(), tokens)
 }
 
 // delivered says whether the model server has answered with content.

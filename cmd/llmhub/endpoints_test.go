@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"mime/multipart"
@@ -74,7 +75,9 @@ var fixtures = []fixture{
 		provenance: store.FromUpstream, quantities: counts(store.UnitAudioMillisecond, 2000)},
 	{path: "/moderations", body: `"input":"hello"`, answer: jsonAnswer, provenance: store.FromEstimate, tokens: store.Tokens{Input: 1, Estimated: 1}},
 	{path: "/rerank", body: `"query":"hello","documents":["one","two"]`, script: twentyIn, answer: jsonAnswer,
-		provenance: store.FromUpstream, tokens: store.Tokens{Input: 20}, quantities: counts(store.UnitSearch, 1)},
+		provenance: store.FromUpstream, tokens: store.Tokens{Input: 20}},
+	{path: "/rerank", body: `"query":"hello","documents":["one","two"]`, script: proxytest.Script{Usage: proxytest.UsageNever}, answer: jsonAnswer,
+		provenance: store.FromUpstream, quantities: counts(store.UnitSearch, 1)},
 	{path: "/rerank", body: `"query":"hello","documents":["one","two"]`, script: billUnits, answer: jsonAnswer,
 		provenance: store.FromUpstream, quantities: counts(store.UnitSearch, 1)},
 	{path: "/messages", body: `"max_tokens":64,"messages":[{"role":"user","content":"hello"}]`, script: twentyIn, answer: jsonAnswer, provenance: store.FromUpstream, tokens: inAndOut},
@@ -268,4 +271,157 @@ func TestKeyHeaders(t *testing.T) {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 	a.settled(t, 1)
+}
+
+// TestSpeechAsItComes gives audio on while the model server is still at work on the rest, already recorded.
+func TestSpeechAsItComes(t *testing.T) {
+	h := endpointsHub(t)
+	h.provider.Script("there", proxytest.Script{Size: 100_000, Words: 4, Cut: proxytest.Cut{At: proxytest.CutBetween, After: 2, How: proxytest.CutStall}})
+	a := h.account("speech")
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	r := h.request(ctx, a.text, "/v1/audio/speech", strings.NewReader(`{"model":"gateway","input":"hello","voice":"alloy"}`))
+	resp, err := h.client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	half := make([]byte, 50_000)
+	if _, err := io.ReadFull(resp.Body, half); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d, %v", resp.StatusCode, err)
+	}
+	events := h.settledEvents(a.id, 1)
+	if e := events[0]; e.Provenance != store.FromUpstream || e.Quantities.Of(store.UnitCharacter) != 5 {
+		t.Errorf("entry %+v", e)
+	}
+	leave()
+	a.settled(t, 1)
+	h.eventually("the model server still speaks", func() bool { return h.provider.Active() == 0 })
+}
+
+// TestSpeechCut ends a body that the model server broke off so that no client takes it for whole, and without a second entry.
+func TestSpeechCut(t *testing.T) {
+	h := endpointsHub(t)
+	a := h.account("cut")
+	for _, how := range []proxytest.CutHow{proxytest.CutClose, proxytest.CutReset} {
+		h.provider.Script("there", proxytest.Script{Size: 100_000, Words: 4, Cut: proxytest.Cut{At: proxytest.CutBetween, After: 2, How: how}})
+		r := h.request(t.Context(), a.text, "/v1/audio/speech", strings.NewReader(`{"model":"gateway","input":"hello","voice":"alloy"}`))
+		resp, err := h.client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil || len(body) >= 100_000 {
+			t.Errorf("%d bytes, %v: the cut was not seen", len(body), err)
+		}
+		a.settled(t, 1)
+	}
+	h.provider.Script("there", proxytest.Script{Cut: proxytest.Cut{At: proxytest.CutAfterHeaders}})
+	resp, answer := h.post(t, a.text, "/v1/audio/speech", jsonAnswer, []byte(`{"model":"gateway","input":"hello","voice":"alloy"}`))
+	if code := errorOf(t, "/audio/speech", answer); resp.StatusCode != http.StatusBadGateway || code != "upstream_truncated" {
+		t.Errorf("nothing but headers: %d %s", resp.StatusCode, answer)
+	}
+	a.settled(t, 0)
+}
+
+// TestErrorsInMidStream breaks off streams of every form, behind what has come.
+func TestErrorsInMidStream(t *testing.T) {
+	h := endpointsHub(t)
+	h.provider.Script("there", proxytest.Script{PromptTokens: 20, Cut: proxytest.Cut{At: proxytest.CutBetween, After: 3}})
+	for _, c := range []struct{ path, body, start, end string }{
+		{"/chat/completions", `"messages":[{"role":"user","content":"hello"}]`, "data: {\"error\":{\"message\":", "\"}}\n\n"},
+		{"/responses", `"input":"hello"`, "event: error\ndata: {\"type\":\"error\",", "}\n\n"},
+		{"/messages", `"max_tokens":64,"messages":[{"role":"user","content":"hello"}]`, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",", "}\n\n"},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			a := h.account(t.Name())
+			r := h.request(t.Context(), a.text, "/v1"+c.path, strings.NewReader(`{"model":"gateway","stream":true,`+c.body+`}`))
+			resp, err := h.client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err == nil {
+				t.Error("the end of the body is a polite one")
+			}
+			events := strings.SplitAfter(string(body), "\n\n")
+			last := events[len(events)-2]
+			if !strings.HasPrefix(last, c.start) || !strings.HasSuffix(last, c.end) || !strings.Contains(last, "before it was finished") {
+				t.Errorf("the last event is %q", last)
+			}
+			if e := a.settled(t, 1)[0]; e.Provenance != store.FromPartial || e.Tokens.Output == 0 {
+				t.Errorf("entry %+v", e)
+			}
+		})
+	}
+}
+
+// TestBehindTheEnd passes on a [DONE] behind an event that ends the stream by itself, and nothing else.
+func TestBehindTheEnd(t *testing.T) {
+	other := startOther(t)
+	h := startHub(t, nil, func(cfg *config.Config) {
+		cfg.Upstreams = append(cfg.Upstreams, other.upstream("other", config.KindOpenAI, "/v1"))
+		cfg.Models = append(cfg.Models, tiers("m", "other/m"))
+	})
+	a := h.account("behind")
+	whole := messageStart + messageText + messageEnd
+	for _, c := range []struct{ sent, want string }{
+		{whole, whole},
+		{whole + "data: [DONE]\n\n", whole + "data: [DONE]\n\n"},
+		{whole + "data: [DONE]", whole + "data: [DONE]"},
+		{whole + messageText, whole},
+	} {
+		other.say(200, "text/event-stream", c.sent)
+		status, text := h.page(t, a.text, http.MethodPost, "/v1/messages", `{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hello"}]}`)
+		if status != http.StatusOK || text != c.want {
+			t.Errorf("%d %q, want %q", status, text, c.want)
+		}
+		a.wantTokens(t, "other/m", store.FromUpstream, cached)
+	}
+	whole = strings.TrimSuffix(whole, messageEnd)
+	other.answerWith(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, whole+messageEnd)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done() // the server goes on for ever; the client need not
+	})
+	if _, text := h.page(t, a.text, http.MethodPost, "/v1/messages", `{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hello"}]}`); text != whole+messageEnd {
+		t.Errorf("%q", text)
+	}
+	a.settled(t, 1)
+}
+
+// TestRefusals are those that belong to some endpoints alone.
+func TestRefusals(t *testing.T) {
+	h := endpointsHub(t)
+	a := h.account("refusals")
+	for _, c := range []struct{ path, body, names string }{
+		{"/responses", `{"model":"gateway","input":"hello","background":true}`, "background"},
+		{"/responses", `{"model":"gateway","input":"hello","conversation":"conv_1"}`, "conversation"},
+		{"/embeddings", `{"model":"gateway","input":"hello","stream":true}`, "stream"},
+	} {
+		resp, answer := h.post(t, a.text, "/v1"+c.path, jsonAnswer, []byte(c.body))
+		errorOf(t, c.path, answer)
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(answer), c.names) {
+			t.Errorf("%s: %d %s", c.path, resp.StatusCode, answer)
+		}
+	}
+	// Before the body is read, too, the form is that of the path.
+	for _, c := range []struct {
+		path, header string
+		status       int
+	}{
+		{"/messages", "X-Api-Key: " + a.text, http.StatusRequestEntityTooLarge},
+		{"/messages", authorization("sk-lh-wrong"), http.StatusUnauthorized},
+		{"/responses", authorization(a.text), http.StatusRequestEntityTooLarge},
+	} {
+		got := h.exchange(t, 1, "POST /v1"+c.path+" HTTP/1.1\r\nHost: hub\r\n"+strings.TrimSpace(c.header)+"\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n")
+		if len(got) != 1 || got[0].status != c.status {
+			t.Fatalf("%s: %+v", c.path, got)
+		}
+		errorOf(t, c.path, got[0].body)
+	}
+	a.wantNothing(t)
 }
