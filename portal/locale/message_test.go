@@ -107,7 +107,7 @@ func TestLanguagesAgree(t *testing.T) {
 var dynamic = []string{
 	"audit.action.", "audit.actor.", "catalog.facet.", "catalog.sort.", "check.", "check.state.", "deploy.step.", "diff.", "done.", "integration.error.", "keys.period.", "keys.source.", "keys.source.text.", "keys.state.", "limits.rule.", "models.kind.", "models.unit.", "opsubs.state.",
 	"product.cost.", "product.licence.", "product.section.", "product.type.", "rights.hint.", "profile.note.", "profile.state.", "right.", "subscription.state.", "subscription.tab.",
-	"tenants.state.", "usage.unit.line.", "upstreams.breaker.", "upstreams.state.", "job.", "phase.", "reason.", "release.", "step.", "step.coming.", "workload.state.", "workloads.tab.",
+	"tenants.state.", "usage.unit.line.", "upstreams.breaker.", "upstreams.state.", "webhook.delivery.", "job.", "phase.", "reason.", "release.", "step.", "step.coming.", "workload.state.", "workloads.tab.",
 }
 
 // templateKey finds the messages that a template names.
