@@ -47,10 +47,10 @@ func (p *Proxy) realtime(c *fiber.Ctx) error {
 	if refusal == nil {
 		ctx.Response.Header.Set("X-Request-Id", s.name)
 		if err := upgrader.Upgrade(ctx, s.run); err == nil {
+			s.unbegun = time.AfterFunc(sessionBegin, s.giveUp)
 			return nil
 		}
-		s.close()
-		p.sessions.remove(s)
+		s.giveUp()
 		refusal = &openai.Error{
 			Status: http.StatusUpgradeRequired, Type: openai.TypeInvalidRequest, Code: "websocket_required",
 			Message: "This endpoint is a websocket: connect to it with the headers Connection: Upgrade and Upgrade: websocket.",
@@ -98,8 +98,7 @@ func (s *session) open(ctx *fasthttp.RequestCtx) *openai.Error {
 		_, err = s.p.Gate.Authenticate(key, s.arrived)
 	}
 	if refusal := s.tooLate(err); refusal != nil {
-		s.p.sessions.remove(s)
-		s.close()
+		s.giveUp()
 		return refusal
 	}
 	return nil
@@ -192,6 +191,12 @@ func (s *session) dial(h *fasthttp.RequestHeader) *openai.Error {
 func (s *session) close() {
 	s.attempt.end(abandoned, "")
 	s.upstream.Close()
+}
+
+// giveUp ends a session that is not to be run, or does not come to.
+func (s *session) giveUp() {
+	s.p.sessions.remove(s)
+	s.close()
 }
 
 // handshakeError says why a model server did not open a session.

@@ -26,6 +26,8 @@ const (
 	sessionSilence = time.Minute
 	// maxResponses bounds those of a session that run at once: servers make one for the conversation, and some beside it.
 	maxResponses = 16
+	// sessionBegin is how soon a session must run behind its handshake: it never does where that cannot be sent.
+	sessionBegin = 5 * time.Second
 	// maxCloseReason is what fits into a close frame beside its code, in bytes.
 	maxCloseReason = 120
 )
@@ -43,6 +45,7 @@ type session struct {
 	attempt    attempted // at the deployment
 	upstream   *websocket.Conn
 	down       *websocket.Conn
+	unbegun    *time.Timer // gives the session up that does not come to run
 
 	cut      atomic.Pointer[openai.Error] // why it is broken off
 	retiring atomic.Bool                  // it ends as soon as no response runs
@@ -137,8 +140,12 @@ func (s *session) retire() {
 // wake ends a wait for the model server. What it waits with is set before the flags are looked at.
 func (s *session) wake() { _ = s.upstream.NetConn().SetReadDeadline(time.Unix(1, 0)) }
 
-// run passes messages on until either side ends the session, or it is cut. It is called once the client is connected.
+// run passes messages on until either side ends the session, or it is cut. It is called once the client is connected, which
+// fasthttp does not do where the handshake could not be sent.
 func (s *session) run(down *websocket.Conn) {
+	if !s.unbegun.Stop() {
+		return // it has been given up
+	}
 	s.down = down
 	s.p.Metrics.sessions.Inc()
 	defer s.p.Metrics.sessions.Dec()
