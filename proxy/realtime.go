@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"math/rand/v2"
@@ -72,7 +73,7 @@ func (s *session) open(ctx *fasthttp.RequestCtx) *openai.Error {
 	if err != nil {
 		return authError(err)
 	}
-	s.grant = grant
+	s.key, s.grant = bytes.Clone(key), grant
 	if s.p.draining.Load() {
 		return errShutdown
 	}

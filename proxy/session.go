@@ -32,6 +32,8 @@ const (
 	maxCloseReason = 120
 )
 
+var errSessionOver = errors.New("session is over")
+
 // session is a realtime session: two websockets, and between them every message as it comes. Each response in it has an entry
 // of its own in the ledger, which begins with the server's response.created; its response.done leaves once that is durable.
 type session struct {
@@ -39,6 +41,7 @@ type session struct {
 	name       string
 	arrived    time.Time
 	client     net.Conn
+	key        []byte // asked about again for each response: it may have expired, and its limits have changed
 	grant      *subscription.Grant
 	model      *Model
 	deployment *Deployment
@@ -226,7 +229,13 @@ func (s *session) downward() {
 	}()
 	s.upstream.SetReadLimit(realtimeMessage)
 	heard := func(string) error { return s.upstream.SetReadDeadline(time.Now().Add(s.patience())) }
-	s.upstream.SetPongHandler(heard)
+	s.upstream.SetPongHandler(func(string) error {
+		err := heard("")
+		if s.over() {
+			return errSessionOver // whoever woke this up may have done so before the deadline was set anew
+		}
+		return err
+	})
 	for {
 		_ = heard("")
 		if s.over() {
@@ -347,6 +356,9 @@ func (s *session) begin(id string) (*exchange, *openai.Error) {
 		return nil, errBadAnswer
 	}
 	x := s.exchange()
+	if refusal := x.renew(s.key); refusal != nil {
+		return nil, refusal
+	}
 	if refusal := x.take(&limit.Ask{}); refusal != nil {
 		return nil, refusal
 	}
@@ -361,6 +373,19 @@ func (s *session) begin(id string) (*exchange, *openai.Error) {
 	s.responses[id] = x
 	s.running.Add(1)
 	return x, nil
+}
+
+// renew has a response begin under what its key grants now.
+func (x *exchange) renew(key []byte) *openai.Error {
+	grant, err := x.p.Gate.Authenticate(key, x.arrived)
+	switch {
+	case err != nil:
+		return authError(err)
+	case !grant.Allows(x.model.Name):
+		return modelNotFound(x.model.Name)
+	}
+	x.grant = grant
+	return nil
 }
 
 // finish settles a response, or a transcription, which is not announced.

@@ -18,6 +18,7 @@ import (
 
 	"llmhub/config"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/store"
 )
 
@@ -416,5 +417,25 @@ func TestRealtimeWithoutItsHandshake(t *testing.T) {
 	h.eventually("a session is left", func() bool {
 		return s.sessions.Load() == 0 && h.deployment(t, "talk/talk-1").InFlight == 0
 	})
+	h.shutDown(t)
+}
+
+// TestRealtimeFollowsTheKey holds each response to what the key may do when it begins, not when the session did.
+func TestRealtimeFollowsTheKey(t *testing.T) {
+	h, _ := realtimeHub(t, config.Cancel)
+	key, id := h.key("talker")
+	c := h.talk(key)
+	c.ask("resp_1", 5, 0, false)
+	c.until("response.done")
+	if _, err := h.server.service.SetKeyLimits(t.Context(), identity.Administrator(), id, limit.Rules{MonthlyTokens: 46}); err != nil {
+		t.Fatal(err)
+	}
+	c.ask("resp_2", 5, 0, false)
+	if code, event := c.closed(); code != websocket.ClosePolicyViolation || event != "budget_exceeded" {
+		t.Errorf("closed with %d, error %q", code, event)
+	}
+	if events := h.settledEvents(id, 1); len(events) > 2 || events[0].Tokens.Output > 5 {
+		t.Errorf("%+v", events)
+	}
 	h.shutDown(t)
 }
