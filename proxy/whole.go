@@ -24,7 +24,8 @@ func (x *exchange) receiveWhole(r *fasthttp.Response) *openai.Error {
 		return refusal
 	}
 	if x.endpoint.multipart && !isJSON(x.call.Load().ContentType) {
-		return nil // a transcript as plain text, or as subtitles
+		x.meter.Plain(r.Body()) // a transcript, or subtitles
+		return nil
 	}
 	return x.readAnswer(r)
 }

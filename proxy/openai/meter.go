@@ -93,6 +93,13 @@ func (m *Meter) Whole(body []byte) (Chunk, error) {
 	return m.reader.chunk, nil
 }
 
+// Plain takes a whole answer that is text and no JSON, such as a transcript or subtitles. It says nothing of usage.
+func (m *Meter) Plain(text []byte) {
+	m.reader.b = text
+	m.reader.pieces = append(m.reader.pieces[:0], piece{span: span{0, len(text)}})
+	m.keepTexts()
+}
+
 // read walks a chunk or a whole answer and, if all of it is sound, takes its usage and the ends of its choices. What the
 // reader knows of usage and units is, between answers, what the meter knows.
 func (m *Meter) read(data []byte, whole bool) bool {
