@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -216,6 +217,9 @@ func TestFollowersAreRevoked(t *testing.T) {
 			if err == nil {
 				_, err = io.ReadAll(resp.Body)
 				resp.Body.Close()
+				if err == nil && resp.StatusCode == 401 {
+					err = errors.New("refused") // its answer had not begun
+				}
 			}
 			ends <- err
 		}()
