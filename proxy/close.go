@@ -19,6 +19,9 @@ func (s *stream) Close() error {
 	defer s.x.leave()
 	if s.phase == phaseEnd {
 		s.x.call.Load().Finish(endWait)
+		// It has been charged, be it that the client left before it had all of it.
+		s.x.record(s.out[s.given:])
+		s.x.recordEnd()
 	}
 	if !s.x.ended || s.x.failure != nil {
 		s.x.p.Metrics.brokenOff(s.x)
