@@ -61,7 +61,7 @@ var (
 	}
 	errNoKey = &openai.Error{
 		Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
-		Message: "You did not provide an API key. Send it in the header: Authorization: Bearer YOUR_KEY.",
+		Message: "You did not provide an API key. Send it in the header Authorization: Bearer YOUR_KEY, or x-api-key: YOUR_KEY.",
 	}
 	errInternal = &openai.Error{
 		Status: http.StatusInternalServerError, Type: "api_error", Code: "internal_error",

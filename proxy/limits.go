@@ -213,10 +213,10 @@ func (x *exchange) limitError(f *limit.Refusal) *openai.Error {
 		x.budgetError(e, f, who)
 		return e
 	case limit.RuleConcurrency:
-		e.Message = who + " may have " + f.Limit + " requests under way at once." + again
+		e.Message = who + " may have " + f.Limit + " " + requests(f.Limit) + " under way at once." + again
 		return e
 	case limit.RuleRequests:
-		e.Message = who + " may make " + f.Limit + " requests a minute."
+		e.Message = who + " may make " + f.Limit + " " + requests(f.Limit) + " a minute."
 	case limit.RuleInputTokens:
 		e.Message = who + " may send " + f.Limit + " tokens of input a minute."
 	case limit.RuleOutputTokens:
@@ -230,11 +230,18 @@ func (x *exchange) limitError(f *limit.Refusal) *openai.Error {
 	return e
 }
 
+func requests(n string) string {
+	if n == "1" {
+		return "request"
+	}
+	return "requests"
+}
+
 // budgetError fills in an error about a budget.
 func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 	budget := "The budget of " + f.Limit + " tokens a month"
 	if f.Rule == limit.RuleAmount {
-		budget = "The budget of " + f.Limit + " a month"
+		budget = "The budget of " + f.Limit + " " + x.p.Currency + " a month"
 	}
 	budget += " for t" + who[1:]
 	switch {
