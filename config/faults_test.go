@@ -72,6 +72,7 @@ func TestOneFault(t *testing.T) {
 		{"header of two lines", upstream, up(`headers: {X-A: "b\r\nHost: c"}`), `F:4: upstreams[0].headers.X-A: must not contain control characters`},
 		{"secret header", upstream, up("headers: {X-A: {env: NO_SUCH}}"), `F:4: upstreams[0].headers.X-A.env: environment variable NO_SUCH is not set`},
 		{"thinking", deployments, "    deployments: [{upstream: local, thinking: hard}]", `F:7: models[0].deployments[0].thinking: "hard" is not one of budget, adaptive`},
+		{"thinking of another kind", deployments, "    deployments: [{upstream: local, thinking: adaptive}]", `F:6: models[0].deployments[0].thinking: is for upstreams of kind anthropic`},
 		{"upstream name", upstream, `  - {name: Local, base_url: "http://h/v1"}`, `F:4: upstreams[0].name: "Local" is not a name of lower-case letters, digits, dots, hyphens and underscores`},
 		{"repeated upstream", upstream, upstream + "\n" + upstream, `F:5: upstreams[1].name: "local" is already the name of the upstream in line 4`},
 		{"on_disconnect", upstream, up("on_disconnect: hang"), `F:4: upstreams[0].on_disconnect: "hang" is not one of cancel, drain`},
