@@ -142,6 +142,9 @@ func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, form openai.ErrorFor
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", retryAfter(e.RetryAfter))
 	}
+	if e.Final {
+		h.Set("X-Should-Retry", "false") // the vendors' clients go by it, and else try each 409 and 429 again
+	}
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="llmhub"`)
 	}

@@ -31,7 +31,7 @@ var (
 		Message: "This Idempotency-Key was used for another request. Please use a new key for each request.",
 	}
 	errAnswerGone = &openai.Error{
-		Status: http.StatusConflict, Type: openai.TypeInvalidRequest, Code: "idempotency_answer_gone",
+		Status: http.StatusConflict, Type: openai.TypeInvalidRequest, Code: "idempotency_answer_gone", Final: true,
 		Message: "The request with this Idempotency-Key has been served and charged; its answer is no longer kept. Use a new key to ask again.",
 	}
 	errLeaderFailed = &openai.Error{
