@@ -57,6 +57,7 @@ func TestOneFault(t *testing.T) {
 		{"url password", upstream, url("http://u:hunter2@h/v1"), `F:4: upstreams[0].base_url: must not contain a user or password; give the key as api_key`},
 		{"url query", upstream, url("http://h/v1?key=hunter2"), `F:4: upstreams[0].base_url: must not contain a query or fragment`},
 		{"url host", upstream, url("http:///v1"), `F:4: upstreams[0].base_url: names no host`},
+		{"anthropic without version", upstream, "  - {name: local, kind: anthropic, base_url: \"https://api.anthropic.com\"}", `F:4: upstreams[0].base_url: must end with the API's version, such as https://api.anthropic.com/v1`},
 		{"url", upstream, url("http://h:port/v1"), `F:4: upstreams[0].base_url: is not a URL such as https://models.example.com/v1`},
 		{"kind", upstream, up("kind: bedrock"), `F:4: upstreams[0].kind: "bedrock" is not one of openai, azure, anthropic`},
 		{"version of openai", upstream, up("api_version: v2"), `F:4: upstreams[0].api_version: is for the kinds azure and anthropic`},
