@@ -184,6 +184,9 @@ func (x *exchange) readError(call *upstream.Call) *openai.Error {
 		}
 	}
 	e := openai.UpstreamError(call.Status, body)
+	if x.previous != "" {
+		e.Message = strings.ReplaceAll(e.Message, x.previous, x.previousSealed) // the model server knows its own ID
+	}
 	if call.Status >= 500 && e.Code != "upstream_auth" {
 		e.Status = call.Status // an early error keeps its status: clients know what to do about it
 	}

@@ -53,6 +53,8 @@ var endpoints = []endpoint{
 const (
 	responsesPath = "/responses"
 	messagesPath  = "/messages"
+	modelsPath    = "/models"
+	usagePath     = "/usage"
 )
 
 // Endpoints returns the paths that are forwarded, relative to the version prefix.

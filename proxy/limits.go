@@ -16,8 +16,7 @@ import (
 	"llmhub/subscription"
 )
 
-// codeBudget is the code of errors for budgets that are used up. OpenAI's clients do not try again where the type is
-// typeQuota.
+// codeBudget and typeQuota are code and type of errors for budgets that are used up. The type is OpenAI's for the same.
 const (
 	codeBudget = "budget_exceeded"
 	typeQuota  = "insufficient_quota"
@@ -213,10 +212,10 @@ func (x *exchange) limitError(f *limit.Refusal) *openai.Error {
 		x.budgetError(e, f, who)
 		return e
 	case limit.RuleConcurrency:
-		e.Message = who + " may have " + f.Limit + " requests under way at once." + again
+		e.Message = who + " may have " + f.Limit + " " + requests(f.Limit) + " under way at once." + again
 		return e
 	case limit.RuleRequests:
-		e.Message = who + " may make " + f.Limit + " requests a minute."
+		e.Message = who + " may make " + f.Limit + " " + requests(f.Limit) + " a minute."
 	case limit.RuleInputTokens:
 		e.Message = who + " may send " + f.Limit + " tokens of input a minute."
 	case limit.RuleOutputTokens:
@@ -225,16 +224,24 @@ func (x *exchange) limitError(f *limit.Refusal) *openai.Error {
 	if f.RetryAfter > 0 {
 		e.Message += again
 	} else {
+		e.Final = true
 		e.Message += " The request asks for more than that; make it smaller, or lower the bound of its answer."
 	}
 	return e
+}
+
+func requests(n string) string {
+	if n == "1" {
+		return "request"
+	}
+	return "requests"
 }
 
 // budgetError fills in an error about a budget.
 func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 	budget := "The budget of " + f.Limit + " tokens a month"
 	if f.Rule == limit.RuleAmount {
-		budget = "The budget of " + f.Limit + " a month"
+		budget = "The budget of " + f.Limit + " " + x.p.Currency + " a month"
 	}
 	budget += " for t" + who[1:]
 	switch {
@@ -247,7 +254,7 @@ func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 	case f.RetryAfter > 0:
 		e.Message = budget + " is held by requests under way. Please try again when they have ended."
 	default:
-		e.Type, e.Code = typeQuota, codeBudget
+		e.Type, e.Code, e.Final = typeQuota, codeBudget, true
 		e.Message = budget + " does not suffice for this request. It renews on " + x.renewal() + "."
 	}
 }
@@ -255,7 +262,7 @@ func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 // budgetSpent is the error that ends an answer whose budget is spent.
 func (x *exchange) budgetSpent() *openai.Error {
 	return &openai.Error{
-		Status: http.StatusTooManyRequests, Type: typeQuota, Code: codeBudget,
+		Status: http.StatusTooManyRequests, Type: typeQuota, Code: codeBudget, Final: true,
 		Message: "The budget of this month is spent, and the answer ends here. It renews on " + x.renewal() + ".",
 	}
 }

@@ -105,8 +105,9 @@ type Options struct {
 	IDKey []byte
 	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
 	Engine *limit.Engine
-	// Location is the billing time zone.
+	// Location is the billing time zone, and Currency the code of what budgets of money are in.
 	Location *time.Location
+	Currency string
 	Limits   Limits
 	Logger   *slog.Logger
 }
@@ -286,9 +287,9 @@ func (p *Proxy) Register(router fiber.Router) {
 		for i := range endpoints {
 			g.Post(endpoints[i].path, p.forward(&endpoints[i]))
 		}
-		g.Get("/models", p.listModels)
-		g.Get("/models/*", p.getModel)
-		g.Get("/usage", p.usage)
+		g.Get(modelsPath, p.listModels)
+		g.Get(modelsPath+"/*", p.getModel)
+		g.Get(usagePath, p.usage)
 		g.Get(realtimeEndpoint.path, p.realtime)
 		g.Get(responsesPath+"/:id", p.stored(""))
 		g.Delete(responsesPath+"/:id", p.stored(""))

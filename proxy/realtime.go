@@ -32,6 +32,11 @@ const (
 	realtimeKey      = "openai-insecure-api-key."
 )
 
+var errNotWebsocket = &openai.Error{
+	Status: http.StatusUpgradeRequired, Type: openai.TypeInvalidRequest, Code: "websocket_required",
+	Message: "This endpoint is a websocket: connect to it with the headers Connection: Upgrade and Upgrade: websocket.",
+}
+
 var upgrader = websocket.FastHTTPUpgrader{
 	HandshakeTimeout: realtimeDial,
 	Subprotocols:     []string{realtimeProtocol},
@@ -52,10 +57,7 @@ func (p *Proxy) realtime(c *fiber.Ctx) error {
 			return nil
 		}
 		s.giveUp()
-		refusal = &openai.Error{
-			Status: http.StatusUpgradeRequired, Type: openai.TypeInvalidRequest, Code: "websocket_required",
-			Message: "This endpoint is a websocket: connect to it with the headers Connection: Upgrade and Upgrade: websocket.",
-		}
+		refusal = errNotWebsocket
 	}
 	p.Metrics.refusedQuery(refusal)
 	answerError(ctx, refusal, openai.FormOpenAI, s.name)
@@ -74,6 +76,9 @@ func (s *session) open(ctx *fasthttp.RequestCtx) *openai.Error {
 		return authError(err)
 	}
 	s.key, s.grant = bytes.Clone(key), grant
+	if !websocket.FastHTTPIsWebSocketUpgrade(ctx) {
+		return errNotWebsocket // before a model server is asked
+	}
 	if s.p.draining.Load() {
 		return errShutdown
 	}

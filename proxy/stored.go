@@ -126,7 +126,10 @@ func (x *exchange) pin() *openai.Error {
 		}
 	}
 	if x.pinned == nil {
-		return responseNotFound("Previous response", "previous_response_id", string(sealed))
+		e := responseNotFound("Previous response", "previous_response_id", string(sealed))
+		e.Message += " It was made at a model server that does not serve the model " +
+			strconv.Quote(x.model.Name) + ": ask the model that made it, or send the whole conversation."
+		return e
 	}
 	return nil
 }
@@ -178,7 +181,7 @@ func (p *Proxy) answerStored(c *fiber.Ctx, suffix, name string) *openai.Error {
 	if !ok {
 		return responseNotFound("Response", "response_id", sealed)
 	}
-	s := storedCall{p: p, subscription: grant.SubscriptionID, d: d, name: name}
+	s := storedCall{p: p, subscription: grant.SubscriptionID, d: d, name: name, sealed: sealed}
 	return s.answer(ctx, url.PathEscape(id)+suffix)
 }
 
@@ -188,6 +191,7 @@ type storedCall struct {
 	subscription string
 	d            *Deployment
 	name         string
+	sealed       string // its ID as the client knows it
 }
 
 // storedWait bounds such a call.
@@ -202,7 +206,10 @@ func (s *storedCall) answer(ctx *fasthttp.RequestCtx, path string) *openai.Error
 	}
 	defer call.Close()
 	x := exchange{p: s.p, name: s.name}
-	if call.Status >= 300 {
+	switch {
+	case call.Status == http.StatusNotFound: // the model server's words would name its own ID
+		return responseNotFound("Response", "response_id", s.sealed)
+	case call.Status >= 300:
 		return x.readError(call)
 	}
 	body, refusal := s.read(call)

@@ -254,6 +254,22 @@ func TestEndpointErrors(t *testing.T) {
 	}
 }
 
+// TestIntegrationNamesEndpoints has every endpoint on the page that tells customers of them.
+func TestIntegrationNamesEndpoints(t *testing.T) {
+	h := endpointsHub(t)
+	resp, err := h.client().Get(h.url + "/integration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, _ := io.ReadAll(resp.Body)
+	for _, path := range append(proxy.Endpoints(), "/realtime", "/models") {
+		if !bytes.Contains(page, []byte(" "+path+",")) && !bytes.Contains(page, []byte(" "+path+"<")) && !bytes.Contains(page, []byte(" "+path+"?")) {
+			t.Errorf("the page does not name %s", path)
+		}
+	}
+}
+
 // TestKeyHeaders has Anthropic's clients send their key in x-api-key, also with bodies that only a good key may send.
 func TestKeyHeaders(t *testing.T) {
 	h := endpointsHub(t)

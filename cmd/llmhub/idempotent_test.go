@@ -114,6 +114,36 @@ func TestIdempotencyKeysAreToldApart(t *testing.T) {
 	}
 }
 
+// TestIdempotentFormsMayHaveAnotherBoundary sends forms as clients do, which draw a boundary each time.
+func TestIdempotentFormsMayHaveAnotherBoundary(t *testing.T) {
+	h := idempotentHub(t)
+	key, id := h.key("client")
+	send := func(boundary, sound string) (int, bool) {
+		form := "--" + boundary + "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nagain\r\n--" + boundary +
+			"\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n" + sound + "\r\n--" + boundary + "--\r\n"
+		r := h.request(t.Context(), key, "/v1/audio/transcriptions", strings.NewReader(form))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary="+boundary)
+		r.Header.Set("Idempotency-Key", "k1")
+		resp, err := h.client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true"
+	}
+	for i, boundary := range []string{"one", "another", "one"} {
+		if status, replayed := send(boundary, "RIFF"); status != 200 || replayed != (i > 0) {
+			t.Errorf("boundary %s: status %d, replayed %v", boundary, status, replayed)
+		}
+	}
+	if status, _ := send("one", "RIFFs"); status != 422 {
+		t.Errorf("another file: status %d", status)
+	}
+	if n := len(h.settledEvents(id, 1)); n != 1 {
+		t.Errorf("charged %d times", n)
+	}
+}
+
 func TestIdempotentRequestsFollowOneThatRuns(t *testing.T) {
 	h := idempotentHub(t)
 	h.provider.Script("again", proxytest.Script{Words: 60, Pace: 5 * time.Millisecond})

@@ -101,6 +101,9 @@ func (o limitedAnswer) wantRefused(t *testing.T, code string) {
 	if o.status != http.StatusTooManyRequests || o.Error.Code != code {
 		t.Errorf("%d %q, want 429 %s", o.status, o.body, code)
 	}
+	if final := o.header.Get("X-Should-Retry") == "false"; final == (o.header.Get("Retry-After") != "") {
+		t.Errorf("%s: the client is told to try again: %v, and not to: %v", code, !final, final)
+	}
 }
 
 func (o limitedAnswer) wantServed(t *testing.T) {

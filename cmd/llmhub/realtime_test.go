@@ -381,6 +381,9 @@ func TestRealtimeRefusals(t *testing.T) {
 		})
 	}
 	s.refuse.Store(0)
+	s.mu.Lock()
+	asked := len(s.headers)
+	s.mu.Unlock()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+"/v1/realtime?model=talk", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -393,6 +396,11 @@ func TestRealtimeRefusals(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusUpgradeRequired {
 		t.Errorf("without an upgrade: %d", resp.StatusCode)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.headers) != asked {
+		t.Error("the model server is asked without an upgrade")
 	}
 	h.eventually("sessions left", func() bool { return s.sessions.Load() == 0 })
 }

@@ -122,7 +122,7 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	s.proxy = proxy.New(proxy.Options{
 		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics, IDKey: ids,
-		Replays: replay.NewCache(replayBounds(cfg)), Engine: s.engine, Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
+		Replays: replay.NewCache(replayBounds(cfg)), Engine: s.engine, Location: cfg.Billing.TimeZone, Currency: cfg.Billing.Currency, Limits: limitsOf(cfg), Logger: log,
 	})
 	if err = s.route(cfg); err != nil {
 		return nil, err

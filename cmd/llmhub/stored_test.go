@@ -99,7 +99,13 @@ func TestStoredResponses(t *testing.T) {
 		if r := h.response(t, a.text, http.MethodDelete, path, "", http.StatusOK); r.ID != id || !r.Deleted {
 			t.Errorf("deleted: %+v", r)
 		}
-		h.response(t, a.text, http.MethodGet, path, "", http.StatusNotFound)
+		if r := h.response(t, a.text, http.MethodGet, path, "", http.StatusNotFound); r.Error.Code != "response_not_found" || !strings.Contains(r.Error.Message, id) {
+			t.Errorf("gone: %+v", r.Error)
+		}
+		body := `{"model":"` + model + `","input":"and?","previous_response_id":"` + id + `"}`
+		if r := h.response(t, a.text, http.MethodPost, "/v1/responses", body, http.StatusBadRequest); !strings.Contains(r.Error.Message, id) {
+			t.Errorf("gone on from what is gone: %+v", r.Error)
+		}
 	}
 	a.settled(t, 2)
 }
@@ -144,6 +150,12 @@ func TestResponsesGoOn(t *testing.T) {
 				t.Errorf("entry %+v", e)
 			}
 		})
+	}
+	a := h.account("elsewhere")
+	id := h.respond(t, a.text, "here", "")
+	r := h.response(t, a.text, http.MethodPost, "/v1/responses", `{"model":"there","input":"and?","previous_response_id":"`+id+`"}`, http.StatusNotFound)
+	if r.Error.Code != "previous_response_not_found" || !strings.Contains(r.Error.Message, "does not serve") {
+		t.Errorf("with a model of another model server: %+v", r.Error)
 	}
 	if second.Totals().All.Requests == 0 {
 		t.Error("the second model server was not asked")
