@@ -438,6 +438,7 @@ func TestWebhookLeadsNowhereInside(t *testing.T) {
 		"8.8.8.8:443": true, "[2a00:1450::1]:443": true, "127.0.0.1:443": false, "10.1.2.3:443": false, "172.16.0.1:80": false, "192.168.1.1:80": false,
 		"169.254.169.254:80": false, "100.100.100.200:80": false, "0.0.0.0:80": false, "[::]:80": false, "[::1]:80": false, "[fe80::1%eth0]:80": false,
 		"[fd00::1]:80": false, "[::ffff:10.0.0.1]:80": false, "[64:ff9b::a00:1]:80": false, "224.0.0.1:80": false, "255.255.255.255:80": false, "[2002:a00:1::]:80": false, "x": false,
+		"[64:ff9b::a00:1%eth0]:80": false, "[::10.0.0.1]:80": false, "[::ffff:0:10.0.0.1]:80": false, "[fec0::1]:80": false, "[2001:0:a00:1::]:80": false,
 	} {
 		if err := requirePublic(address); (err == nil) != public {
 			t.Errorf("%s: %v", address, err)
