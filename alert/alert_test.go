@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,9 +77,14 @@ func november(t *testing.T) store.Month {
 
 func (f *fixture) raise(percent int) {
 	f.t.Helper()
+	f.raiseOf("key_1", "1000", percent)
+}
+
+func (f *fixture) raiseOf(scope, budget string, percent int) {
+	f.t.Helper()
 	err := f.Raise(f.t.Context(), Reached{
-		TenantID: "ten_a", Scope: "key_1", Subject: Subject{KeyID: "key_1", KeyName: "app", SubscriptionID: "sub_1", SubscriptionName: "AI LLM HUB"},
-		Month: november(f.t), Percent: percent, Spent: "800", Budget: "1000", Unit: "tokens",
+		TenantID: "ten_a", Scope: scope, Subject: Subject{KeyID: "key_1", KeyName: "app", SubscriptionID: "sub_1", SubscriptionName: "AI LLM HUB"},
+		Month: november(f.t), Percent: percent, Spent: "800", Budget: budget, Unit: "tokens",
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -204,6 +210,48 @@ func TestOpenAlerts(t *testing.T) {
 		if _, _, err := f.List(t.Context(), by, "ten_a", "", 1); err == nil {
 			t.Error("a stranger lists alerts")
 		}
+	}
+}
+
+// TestOpenAlertsBehindDismissedOnes has more budgets than are shown, of which those that come first are put away.
+func TestOpenAlertsBehindDismissedOnes(t *testing.T) {
+	f := newFixture(t, true)
+	for i := range maxOpen + 5 {
+		f.raiseOf("key_"+strconv.Itoa(i), "1000", 50)
+	}
+	for range 2 {
+		open, err := f.Open(t.Context(), reader, "ten_a", november(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range open {
+			if _, err := f.Dismiss(t.Context(), owner, a.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if open, err := f.Open(t.Context(), reader, "ten_a", november(t)); err != nil || len(open) != 0 {
+		t.Errorf("%+v, %v", open, err)
+	}
+	all, _, err := f.List(t.Context(), reader, "ten_a", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if a.DismissedAt == nil {
+			t.Errorf("%s was never shown", a.ID)
+		}
+	}
+}
+
+// TestBudgetOfAnotherSize has a budget raised in the month: its shares are told of anew.
+func TestBudgetOfAnotherSize(t *testing.T) {
+	f := newFixture(t, true)
+	f.raiseOf("key_1", "1000", 80)
+	f.raiseOf("key_1", "2000", 80)
+	f.raiseOf("key_1", "2000", 80)
+	if all, _, err := f.List(t.Context(), reader, "ten_a", "", 10); err != nil || len(all) != 2 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 
