@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -44,6 +45,9 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 	}
 	if x.request.MaxTokens > 0 {
 		a.OutputTokens = x.request.MaxTokens * a.Choices
+	}
+	if about := x.model.About; about != nil {
+		a.MostOutput = cmp.Or(about.MaxOutputTokens, about.ContextTokens)
 	}
 	return x.take(&a)
 }
