@@ -64,13 +64,15 @@ func TestClientCountsInEverySplit(t *testing.T) {
 	addr := strings.TrimSuffix(strings.TrimPrefix(p.URL(), "http://"), "/v1")
 	for _, split := range []proxytest.Split{{}, {Bytes: 1}, {Bytes: 9}, {Events: 7}, {Events: 1000}, {Seed: 5}} {
 		p.Script(modelName, proxytest.Script{Split: split})
-		j := scenario{kind: kindStream, clients: 2}.job("t", addr, "k", time.Nanosecond)
-		r, err := j.run(func(result) error { return nil })
-		if err != nil || r.Errors != 0 || r.Requests != 2 || r.Events != 2*streamEvents || r.First.P50 > r.Latency.P50 {
-			t.Errorf("split %+v: %+v, %v", split, r, err)
+		for _, kind := range []string{kindStream, kindResponses, kindMessages} {
+			j := scenario{kind: kind, clients: 2}.job("t", addr, "k", time.Nanosecond)
+			r, err := j.run(func(result) error { return nil })
+			if err != nil || r.Errors != 0 || r.Requests != 2 || r.Events != 2*streamEvents || r.First.P50 > r.Latency.P50 {
+				t.Errorf("%s, split %+v: %+v, %v", kind, split, r, err)
+			}
 		}
 	}
-	if u := p.Totals().ByUser["t"].FinishedUsage; u.Output != 12*streamWords || u.Prompt != 12*promptTokens {
+	if u := p.Totals().ByUser["t"].FinishedUsage; u.Output != 12*(streamWords+responsesWords+messagesWords) || u.Prompt != 36*promptTokens {
 		t.Errorf("totals %+v", u)
 	}
 }
@@ -92,7 +94,7 @@ func TestClientSeesBrokenAnswers(t *testing.T) {
 		"event lost":      {stream("data: [DONE]\n\n"), 2, 1},
 		"done is missing": {stream("data: 1\n\ndata: 2\n\n"), 2, 1},
 	} {
-		j := job{Addr: answerOnce(t, c.answer), Clients: 1, Events: c.events, Hold: true}
+		j := job{Addr: answerOnce(t, c.answer), Path: "/", End: "DONE]\n\n", Clients: 1, Events: c.events, Hold: true}
 		r, err := j.run(func(result) error { return nil })
 		if err != nil || r.Errors != c.errors || r.Requests != 1-c.errors {
 			t.Errorf("%s: %+v, %v", name, r, err)

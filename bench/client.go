@@ -29,7 +29,7 @@ type client struct {
 }
 
 func newClient(j *job) *client {
-	request := "POST /v1/chat/completions HTTP/1.1\r\nHost: " + j.Addr + "\r\nAuthorization: Bearer " + j.Key +
+	request := "POST " + j.Path + " HTTP/1.1\r\nHost: " + j.Addr + "\r\nAuthorization: Bearer " + j.Key +
 		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(j.Body)) + "\r\n\r\n" + j.Body
 	return &client{job: j, request: []byte(request), buf: make([]byte, 16<<10)}
 }
@@ -71,8 +71,8 @@ func (c *client) complete() error {
 		}
 		return nil
 	}
-	if c.events != c.job.Events || !bytes.HasSuffix(c.tail[:], []byte("DONE]\n\n")) {
-		return fmt.Errorf("the stream has %d events and ends with %q, want %d and [DONE]", c.events, c.tail, c.job.Events)
+	if c.events != c.job.Events || !bytes.HasSuffix(c.tail[:], []byte(c.job.End)) {
+		return fmt.Errorf("the stream has %d events and ends with %q, want %d and %q", c.events, c.tail, c.job.Events, c.job.End)
 	}
 	return nil
 }

@@ -18,11 +18,14 @@ const loadMode = "load"
 type job struct {
 	Addr    string        `json:"addr"`
 	Key     string        `json:"key"`
+	Path    string        `json:"path"`
 	Body    string        `json:"body"`
 	Clients int           `json:"clients"`
 	For     time.Duration `json:"for"`
 	// Events is how many events each answer must have; 0 for a whole answer.
 	Events int `json:"events"`
+	// End is what a whole stream ends with, at most 8 bytes.
+	End string `json:"end"`
 	// Spread is the time over which the clients begin.
 	Spread time.Duration `json:"spread"`
 	// Hold sends one request for each client and reports when all answers have begun; a second report follows in the end.

@@ -12,7 +12,7 @@ import (
 func (b *bench) report(out io.Writer) {
 	fmt.Fprintf(out, "## Measured\n\n")
 	b.machine(out)
-	for _, kind := range []string{kindWhole, kindStream, kindPaced} {
+	for _, kind := range []string{kindWhole, kindStream, kindResponses, kindMessages, kindPaced} {
 		b.table(out, kind)
 	}
 	b.memoryTable(out)

@@ -39,6 +39,7 @@ type exchange struct {
 	following *replay.Recording                  // of the request before, whose answer this one gets
 	stop      atomic.Pointer[context.CancelFunc] // ends the wait of one that follows
 
+	beyond      *limit.Refusal     // the limit that has refused it
 	reservation *limit.Reservation // of the limits of the key and its subscription; nil without any
 	grown       growth
 	overBudget  bool // the answer was broken off because a budget is spent

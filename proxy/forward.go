@@ -69,6 +69,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, e *openai.Error) {
 		x.recording.Fail()
 	}
 	answerError(ctx, e, x.endpoint.form, x.name)
+	x.beyondHeaders(&ctx.Response.Header)
 }
 
 // authenticate finds what the request's key grants.

@@ -71,6 +71,7 @@ func (x *exchange) take(a *limit.Ask) *openai.Error {
 	r, refusal := x.p.Engine.Admit(x.arrived, a)
 	if refusal != nil {
 		x.p.Metrics.limitRefused.WithLabelValues(refusal.Rule).Inc()
+		x.beyond = refusal
 		return x.limitError(refusal)
 	}
 	x.reservation = r
@@ -192,6 +193,23 @@ func (x *exchange) limitHeaders(h *fasthttp.ResponseHeader) {
 		tokens = out
 	}
 	windowHeaders(h, "Tokens", tokens)
+}
+
+// beyondHeaders says the same of a request that was refused because of a rate: nothing is left of it.
+func (x *exchange) beyondHeaders(h *fasthttp.ResponseHeader) {
+	f := x.beyond
+	if f == nil {
+		return
+	}
+	of := map[string][]string{
+		limit.RuleRequests: {"Requests"}, limit.RuleInputTokens: {"Input-Tokens", "Tokens"}, limit.RuleOutputTokens: {"Output-Tokens", "Tokens"},
+	}
+	most, err := strconv.ParseInt(f.Limit, 10, 64)
+	for _, kind := range of[f.Rule] {
+		if err == nil {
+			windowHeaders(h, kind, &limit.Window{Limit: most, Reset: f.RetryAfter})
+		}
+	}
 }
 
 // windowHeaders writes the headers that OpenAI's clients know, durations in its form.

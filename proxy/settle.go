@@ -83,6 +83,7 @@ func (x *exchange) settlePartial() {
 // work, the request is recorded, with nothing to charge unless the server has said what it used.
 func (x *exchange) settleRefused(e *openai.Error) {
 	if x.ended {
+		x.leave() // a panic behind the settlement has not
 		return
 	}
 	if e == errClientLeft && x.atWork {

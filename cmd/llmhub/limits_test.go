@@ -160,6 +160,9 @@ func TestRateOfRequests(t *testing.T) {
 	if s := got.header.Get("Retry-After"); s == "" || s == "0" || !strings.Contains(got.Error.Message, "3 requests a minute") {
 		t.Errorf("Retry-After %q, message %q", s, got.Error.Message)
 	}
+	if h := got.header; h.Get("X-Ratelimit-Limit-Requests") != "3" || h.Get("X-Ratelimit-Remaining-Requests") != "0" || h.Get("X-Ratelimit-Reset-Requests") == "" {
+		t.Errorf("a refusal's headers: %v", h)
+	}
 	other := h.account("b")
 	if got := other.try(other.chat(modelTalk, false)); got.header.Get("X-Ratelimit-Limit-Requests") != "" {
 		t.Error("a key without limits is told of some")
