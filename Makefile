@@ -44,7 +44,7 @@ check: ## What needs no tests: formatting, vet, tidy modules, the example config
 	$(GO) vet $(PACKAGES)
 	$(GO) mod tidy -diff
 
-bench: ## Measure against a plain nginx: CPU, latency, memory (about 6 minutes; Debian package nginx-light)
+bench: ## Measure against a plain nginx: CPU, latency, memory (about 7 minutes; Debian package nginx-light)
 	$(GO) run ./bench
 
 bench-portal: ## Measure the portal's pages on the large demo: 100,000 keys (about 3 minutes)

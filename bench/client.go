@@ -22,16 +22,19 @@ type client struct {
 	r, w    int
 	// What is known of the body so far.
 	events int
-	last   byte
 	tail   [8]byte
 	began  time.Time
 	begun  func()
 }
 
 func newClient(j *job) *client {
-	request := "POST /v1/chat/completions HTTP/1.1\r\nHost: " + j.Addr + "\r\nAuthorization: Bearer " + j.Key +
-		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(j.Body)) + "\r\n\r\n" + j.Body
-	return &client{job: j, request: []byte(request), buf: make([]byte, 16<<10)}
+	return &client{job: j, request: j.request(j.Key), buf: make([]byte, 16<<10)}
+}
+
+// request returns the whole request with a key.
+func (j *job) request(key string) []byte {
+	return []byte("POST " + j.Path + " HTTP/1.1\r\nHost: " + j.Addr + "\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(j.Body)) + "\r\n\r\n" + j.Body)
 }
 
 func (c *client) close() {
@@ -65,14 +68,8 @@ func (c *client) do(begun func()) (first time.Duration, events int, err error) {
 
 // complete checks that the answer is a whole one.
 func (c *client) complete() error {
-	if c.job.Events == 0 {
-		if c.last != '}' {
-			return errors.New("the answer is not whole")
-		}
-		return nil
-	}
-	if c.events != c.job.Events || !bytes.HasSuffix(c.tail[:], []byte("DONE]\n\n")) {
-		return fmt.Errorf("the stream has %d events and ends with %q, want %d and [DONE]", c.events, c.tail, c.job.Events)
+	if c.events != c.job.Events || !bytes.HasSuffix(c.tail[:], []byte(c.job.End)) {
+		return fmt.Errorf("the answer has %d events and ends with %q, want %d and %q", c.events, c.tail, c.job.Events, c.job.End)
 	}
 	return nil
 }
@@ -171,14 +168,13 @@ func (c *client) see(part []byte) {
 			c.events++
 		}
 		c.events += bytes.Count(part, []byte("\n\n"))
-		if len(part) >= len(c.tail) {
-			copy(c.tail[:], part[len(part)-len(c.tail):])
-		} else {
-			copy(c.tail[:], c.tail[len(part):])
-			copy(c.tail[len(c.tail)-len(part):], part)
-		}
 	}
-	c.last = part[len(part)-1]
+	if len(part) >= len(c.tail) {
+		copy(c.tail[:], part[len(part)-len(c.tail):])
+		return
+	}
+	copy(c.tail[:], c.tail[len(part):])
+	copy(c.tail[len(c.tail)-len(part):], part)
 }
 
 // fill reads more, behind what has not been used yet.

@@ -17,12 +17,15 @@ const loadMode = "load"
 // job is one measurement: so many clients send the same request again and again, each on a connection of its own.
 type job struct {
 	Addr    string        `json:"addr"`
+	Path    string        `json:"path"`
 	Key     string        `json:"key"`
 	Body    string        `json:"body"`
 	Clients int           `json:"clients"`
 	For     time.Duration `json:"for"`
 	// Events is how many events each answer must have; 0 for a whole answer.
 	Events int `json:"events"`
+	// End is what each answer must end with, at most eight bytes.
+	End string `json:"end"`
 	// Spread is the time over which the clients begin.
 	Spread time.Duration `json:"spread"`
 	// Hold sends one request for each client and reports when all answers have begun; a second report follows in the end.

@@ -33,6 +33,7 @@ Flags:
 type options struct {
 	quick        bool
 	only         []string
+	kind         string
 	rounds       int
 	duration     time.Duration
 	nginxWorkers int
@@ -81,7 +82,8 @@ func parse(args []string, log io.Writer) (options, error) {
 		f.PrintDefaults()
 	}
 	only := f.String("only", "direct,nginx,llmhub", "what to measure; direct is the base of what is added")
-	f.BoolVar(&o.quick, "quick", false, "a minute instead of six: fewer clients, fewer and shorter rounds")
+	f.BoolVar(&o.quick, "quick", false, "a minute and a half instead of seven: fewer clients, fewer and shorter rounds")
+	f.StringVar(&o.kind, "kind", "", "measure only kinds of answers whose name contains this")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement (default 3, quick 2; paced streams one less)")
 	f.DurationVar(&o.duration, "duration", 0, "length of one measurement (default 2s, quick 1s)")
 	f.IntVar(&o.nginxWorkers, "nginx-workers", 2, "nginx's worker processes")
