@@ -12,14 +12,18 @@ import (
 // answerTimeout bounds one request, so that a server that hangs ends the benchmark.
 const answerTimeout = 2 * time.Minute
 
+// errRefused is what comes of a request that is beyond the limits of its key.
+var errRefused = errors.New("refused because of a limit")
+
 // client is an HTTP/1.1 client on one connection that does as little as can be done: it looks at the status, finds the
 // end of the body and counts events.
 type client struct {
-	job     *job
-	request []byte
-	conn    net.Conn
-	buf     []byte
-	r, w    int
+	job  *job
+	conn net.Conn
+	buf  []byte
+	r, w int
+	// refused says that a limit of the key was reached.
+	refused bool
 	// What is known of the body so far.
 	events int
 	tail   [8]byte
@@ -28,7 +32,7 @@ type client struct {
 }
 
 func newClient(j *job) *client {
-	return &client{job: j, request: j.request(j.Key), buf: make([]byte, 16<<10)}
+	return &client{job: j, buf: make([]byte, 16<<10)}
 }
 
 // request returns the whole request with a key.
@@ -45,7 +49,7 @@ func (c *client) close() {
 }
 
 // do sends the request and reads the answer. It returns the time to the first byte of the body and the events in it.
-func (c *client) do(begun func()) (first time.Duration, events int, err error) {
+func (c *client) do(request []byte, begun func()) (first time.Duration, events int, err error) {
 	if c.conn == nil {
 		if c.conn, err = net.DialTimeout("tcp", c.job.Addr, 10*time.Second); err != nil {
 			return 0, 0, err
@@ -57,11 +61,14 @@ func (c *client) do(begun func()) (first time.Duration, events int, err error) {
 		return 0, 0, err
 	}
 	c.events, c.began, c.begun, c.tail = 0, time.Time{}, begun, [8]byte{}
-	if _, err := c.conn.Write(c.request); err != nil {
+	if _, err := c.conn.Write(request); err != nil {
 		return 0, 0, err
 	}
 	if err := c.answer(); err != nil {
 		return 0, 0, err
+	}
+	if c.refused {
+		return 0, 0, errRefused
 	}
 	return c.began.Sub(sent), c.events, c.complete()
 }
@@ -86,7 +93,8 @@ func (c *client) answer() error {
 			return err
 		}
 	}
-	if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+	c.refused = len(c.job.Keys) > 0 && bytes.HasPrefix(head, []byte("HTTP/1.1 429 "))
+	if !c.refused && !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
 		return fmt.Errorf("answer %.300q", c.buf[c.r-len(head)-2:c.w])
 	}
 	head = bytes.ToLower(head)
