@@ -1,6 +1,6 @@
 // Package alert tells customers when a budget has been used up to 50, 80 and 100 %: in the portal, and by a signed webhook.
 //
-// An alert is a document, made once for each budget, month and share, whichever process finds the share reached and however
+// An alert is a document, made once for each budget, month and share (a budget of another size is another one), whichever process finds the share reached and however
 // often. A webhook is called at least once for each; its ID stays the same over attempts, so that receivers can tell
 // repetitions. The package decides nothing about requests: that is package limit.
 package alert
@@ -77,7 +77,8 @@ type Delivery struct {
 type Reached struct {
 	TenantID string
 	Subject  Subject `json:"subject"`
-	// Scope names the budget for ever: the same one in another month or at another share is another alert.
+	// Scope names what has the budget for ever: the same one in another month, of another size or at another share is
+	// another alert.
 	Scope   string
 	Month   store.Month
 	Percent int
@@ -90,7 +91,7 @@ const lastMonth = 99999
 
 // id makes the alert one, however often it is found.
 func (r Reached) id() string {
-	sum := sha256.Sum256([]byte(r.TenantID + "\x00" + r.Scope + "\x00" + r.Unit))
+	sum := sha256.Sum256([]byte(r.TenantID + "\x00" + r.Scope + "\x00" + r.Unit + "\x00" + r.Budget))
 	return fmt.Sprintf("alr_%05d_%s_%d", lastMonth-r.Month, hex.EncodeToString(sum[:12]), r.Percent)
 }
 
@@ -207,8 +208,13 @@ func (s *Service) Open(ctx context.Context, by identity.Actor, tenantID string, 
 	if err := by.See(tenantID, errNoTenant); err != nil {
 		return nil, err
 	}
-	highest := map[string]int{} // place in open, by budget
 	var open []Alert
+	budget, highest := "", Alert{}
+	keep := func() {
+		if budget != "" && highest.DismissedAt == nil {
+			open = append(open, highest)
+		}
+	}
 	for r, err := range s.alerts.All(ctx, "tenant", tenantID) {
 		if err != nil {
 			return nil, err
@@ -217,23 +223,19 @@ func (s *Service) Open(ctx context.Context, by identity.Actor, tenantID string, 
 		if a.Month < month.String() {
 			break // and so are all behind it
 		}
-		budget := a.ID[:len(a.ID)-len(strconv.Itoa(a.Percent))]
-		i, found := highest[budget]
-		switch {
-		case !found && len(open) < maxOpen:
-			highest[budget] = len(open)
-			open = append(open, a)
-		case found && open[i].Percent < a.Percent:
-			open[i] = a
+		// The alerts of a budget follow one another.
+		switch of := a.ID[:len(a.ID)-len(strconv.Itoa(a.Percent))]; {
+		case of != budget:
+			if keep(); len(open) == maxOpen {
+				return open, nil
+			}
+			budget, highest = of, a
+		case highest.Percent < a.Percent:
+			highest = a
 		}
 	}
-	kept := open[:0]
-	for _, a := range open {
-		if a.DismissedAt == nil {
-			kept = append(kept, a)
-		}
-	}
-	return kept, nil
+	keep()
+	return open, nil
 }
 
 // Dismiss puts an alert away. It takes the right to subscribe.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,9 +77,14 @@ func november(t *testing.T) store.Month {
 
 func (f *fixture) raise(percent int) {
 	f.t.Helper()
+	f.raiseOf("key_1", "1000", percent)
+}
+
+func (f *fixture) raiseOf(scope, budget string, percent int) {
+	f.t.Helper()
 	err := f.Raise(f.t.Context(), Reached{
-		TenantID: "ten_a", Scope: "key_1", Subject: Subject{KeyID: "key_1", KeyName: "app", SubscriptionID: "sub_1", SubscriptionName: "AI LLM HUB"},
-		Month: november(f.t), Percent: percent, Spent: "800", Budget: "1000", Unit: "tokens",
+		TenantID: "ten_a", Scope: scope, Subject: Subject{KeyID: "key_1", KeyName: "app", SubscriptionID: "sub_1", SubscriptionName: "AI LLM HUB"},
+		Month: november(f.t), Percent: percent, Spent: "800", Budget: budget, Unit: "tokens",
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -204,6 +210,48 @@ func TestOpenAlerts(t *testing.T) {
 		if _, _, err := f.List(t.Context(), by, "ten_a", "", 1); err == nil {
 			t.Error("a stranger lists alerts")
 		}
+	}
+}
+
+// TestOpenAlertsBehindDismissedOnes has more budgets than are shown, of which those that come first are put away.
+func TestOpenAlertsBehindDismissedOnes(t *testing.T) {
+	f := newFixture(t, true)
+	for i := range maxOpen + 5 {
+		f.raiseOf("key_"+strconv.Itoa(i), "1000", 50)
+	}
+	for range 2 {
+		open, err := f.Open(t.Context(), reader, "ten_a", november(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range open {
+			if _, err := f.Dismiss(t.Context(), owner, a.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if open, err := f.Open(t.Context(), reader, "ten_a", november(t)); err != nil || len(open) != 0 {
+		t.Errorf("%+v, %v", open, err)
+	}
+	all, _, err := f.List(t.Context(), reader, "ten_a", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if a.DismissedAt == nil {
+			t.Errorf("%s was never shown", a.ID)
+		}
+	}
+}
+
+// TestBudgetOfAnotherSize has a budget raised in the month: its shares are told of anew.
+func TestBudgetOfAnotherSize(t *testing.T) {
+	f := newFixture(t, true)
+	f.raiseOf("key_1", "1000", 80)
+	f.raiseOf("key_1", "2000", 80)
+	f.raiseOf("key_1", "2000", 80)
+	if all, _, err := f.List(t.Context(), reader, "ten_a", "", 10); err != nil || len(all) != 2 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 
@@ -438,6 +486,7 @@ func TestWebhookLeadsNowhereInside(t *testing.T) {
 		"8.8.8.8:443": true, "[2a00:1450::1]:443": true, "127.0.0.1:443": false, "10.1.2.3:443": false, "172.16.0.1:80": false, "192.168.1.1:80": false,
 		"169.254.169.254:80": false, "100.100.100.200:80": false, "0.0.0.0:80": false, "[::]:80": false, "[::1]:80": false, "[fe80::1%eth0]:80": false,
 		"[fd00::1]:80": false, "[::ffff:10.0.0.1]:80": false, "[64:ff9b::a00:1]:80": false, "224.0.0.1:80": false, "255.255.255.255:80": false, "[2002:a00:1::]:80": false, "x": false,
+		"[64:ff9b::a00:1%eth0]:80": false, "[::10.0.0.1]:80": false, "[::ffff:0:10.0.0.1]:80": false, "[fec0::1]:80": false, "[2001:0:a00:1::]:80": false,
 	} {
 		if err := requirePublic(address); (err == nil) != public {
 			t.Errorf("%s: %v", address, err)

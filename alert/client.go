@@ -44,22 +44,24 @@ func newClient(allowPrivate bool) *client {
 // notPublic are networks that netip has no word for.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"),  // carrier-grade NAT; cloud metadata among it
-	netip.MustParsePrefix("192.0.0.0/24"),   // protocol assignments
-	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks
-	netip.MustParsePrefix("240.0.0.0/4"),    // reserved
-	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64, which leads to any IPv4 address
-	netip.MustParsePrefix("64:ff9b:1::/48"), // local NAT64
-	netip.MustParsePrefix("2002::/16"),      // 6to4, likewise
+	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT; cloud metadata among it
+	netip.MustParsePrefix("192.0.0.0/24"),  // protocol assignments
+	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
+	netip.MustParsePrefix("240.0.0.0/4"),   // reserved
+	netip.MustParsePrefix("2001::/32"),     // Teredo, which leads to any IPv4 address
+	netip.MustParsePrefix("2002::/16"),     // 6to4, likewise
 }
+
+// publicIPv6 is all that is given out of IPv6. Beside it are NAT64 and other forms of IPv4, and what sites once had of their own.
+var publicIPv6 = netip.MustParsePrefix("2000::/3")
 
 func requirePublic(address string) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return errPrivate
 	}
-	ip := at.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
+	ip := at.Addr().Unmap().WithZone("") // prefixes contain no address with a zone
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.Is6() && !publicIPv6.Contains(ip) {
 		return errPrivate
 	}
 	for _, p := range notPublic {

@@ -65,6 +65,7 @@ var portalPages = []portalPage{
 	{path: "/subscriptions/:id/keys/:key/deactivate", limit: pageLimit},
 	{path: "/subscriptions/:id/consumption", limit: consumptionLimit, query: consumptionQuery},
 	{path: "/subscriptions/:id/consumption.csv", query: consumptionQuery},
+	{path: "/alerts", limit: pageLimit},
 	{path: "/playground", limit: pageLimit},
 	{path: "/account", limit: pageLimit, finds: true},
 	{path: "/account/tokens/:token/revoke", limit: pageLimit},

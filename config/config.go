@@ -33,14 +33,21 @@ type Config struct {
 	Shutdown            Shutdown
 	Log                 Log
 	// Catalog is the folder of the products' files, as an absolute path; empty means the products that are built in.
-	Catalog string
-	Portal  Portal
-	IAM     IAM
-	CCE     CCE
+	Catalog  string
+	Portal   Portal
+	IAM      IAM
+	CCE      CCE
+	Webhooks Webhooks
 	// Clusters are what tenants can deploy to beside those of CCE.
 	Clusters  []Cluster
 	Upstreams []Upstream
 	Models    []Model
+}
+
+// Webhooks says where customers' webhooks may lead.
+type Webhooks struct {
+	// AllowPrivate lets them lead to addresses that are not public, and without TLS.
+	AllowPrivate bool
 }
 
 // Billing says where a day begins and what prices are in.

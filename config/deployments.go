@@ -37,6 +37,7 @@ func (d *decoder) models(c *Config, list node, upstreams names) {
 		nodes = append(nodes, n)
 	})
 	d.checkBounds(c.Models, nodes)
+	d.checkThinking(c, nodes)
 	d.checkFallbacks(c.Models, nodes, named)
 }
 
@@ -159,6 +160,21 @@ func (d *decoder) checkBounds(models []Model, nodes []node) {
 			case f.bounds != p.Bounds:
 				d.FaultAt(nodes[i].Line, fmt.Sprintf("%s.deployments[%d]", nodes[i].Path, j),
 					"has another max_concurrency, queue, queue_timeout, drain or breaker than the same deployment of the model in line %d", f.line)
+			}
+		}
+	}
+}
+
+// checkThinking insists that it is said only of deployments whose requests are translated.
+func (d *decoder) checkThinking(c *Config, nodes []node) {
+	kinds := make(map[string]string, len(c.Upstreams))
+	for _, u := range c.Upstreams {
+		kinds[u.Name] = u.Kind
+	}
+	for i, m := range c.Models {
+		for j, p := range m.Deployments {
+			if kind, known := kinds[p.Upstream]; known && kind != KindAnthropic && p.Thinking != DefaultDeployment().Thinking {
+				d.FaultAt(nodes[i].Line, fmt.Sprintf("%s.deployments[%d].thinking", nodes[i].Path, j), "is for upstreams of kind anthropic")
 			}
 		}
 	}

@@ -23,7 +23,7 @@ func TestOneFault(t *testing.T) {
 	const good = `{from: 2026-01-01, input_per_million: "1", output_per_million: "2"}`
 	cases := []struct{ name, old, new, want string }{
 		{"unknown key", "", "lisen: :80", `F:8: unknown key "lisen"; did you mean "listen"?`},
-		{"far-off key", "", "xyzzy: 1", `F:8: unknown key "xyzzy"; known are listen, data, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, upstreams, models`},
+		{"far-off key", "", "xyzzy: 1", `F:8: unknown key "xyzzy"; known are listen, data, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, webhooks, upstreams, models`},
 		{"nested unknown key", upstream, up("on_disconect: drain"), `F:4: upstreams[0]: unknown key "on_disconect"; did you mean "on_disconnect"?`},
 		{"repeated key", "", "data: elsewhere", `F:8: data: is given twice, first in line 1`},
 		{"no value", "", "listen:", `F:8: listen: has no value`},
@@ -34,7 +34,7 @@ func TestOneFault(t *testing.T) {
 		{"empty list", deployments, "    deployments: []", `F:7: models[0].deployments: must not be empty`},
 		{"text expected", upstream, `  - {name: 7, base_url: "http://h/"}`, `F:4: upstreams[0].name: must be text, not a number`},
 		{"alias", "", "listen: &a :80", `F:8: listen: anchors and aliases are not supported; write the value out`},
-		{"merge", "", "<<: {listen: ':80'}", `F:8: unknown key "<<"; known are listen, data, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, upstreams, models`},
+		{"merge", "", "<<: {listen: ':80'}", `F:8: unknown key "<<"; known are listen, data, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, webhooks, upstreams, models`},
 
 		{"address", "", "listen: localhost", `F:8: listen: "localhost" is not an address such as 127.0.0.1:8080`},
 		{"port", "", "listen: localhost:70000", `F:8: listen: "localhost:70000" is not an address such as 127.0.0.1:8080`},
@@ -57,6 +57,7 @@ func TestOneFault(t *testing.T) {
 		{"url password", upstream, url("http://u:hunter2@h/v1"), `F:4: upstreams[0].base_url: must not contain a user or password; give the key as api_key`},
 		{"url query", upstream, url("http://h/v1?key=hunter2"), `F:4: upstreams[0].base_url: must not contain a query or fragment`},
 		{"url host", upstream, url("http:///v1"), `F:4: upstreams[0].base_url: names no host`},
+		{"anthropic without version", upstream, "  - {name: local, kind: anthropic, base_url: \"https://api.anthropic.com\"}", `F:4: upstreams[0].base_url: must end with the API's version, such as https://api.anthropic.com/v1`},
 		{"url", upstream, url("http://h:port/v1"), `F:4: upstreams[0].base_url: is not a URL such as https://models.example.com/v1`},
 		{"kind", upstream, up("kind: bedrock"), `F:4: upstreams[0].kind: "bedrock" is not one of openai, azure, anthropic`},
 		{"version of openai", upstream, up("api_version: v2"), `F:4: upstreams[0].api_version: is for the kinds azure and anthropic`},
@@ -72,6 +73,7 @@ func TestOneFault(t *testing.T) {
 		{"header of two lines", upstream, up(`headers: {X-A: "b\r\nHost: c"}`), `F:4: upstreams[0].headers.X-A: must not contain control characters`},
 		{"secret header", upstream, up("headers: {X-A: {env: NO_SUCH}}"), `F:4: upstreams[0].headers.X-A.env: environment variable NO_SUCH is not set`},
 		{"thinking", deployments, "    deployments: [{upstream: local, thinking: hard}]", `F:7: models[0].deployments[0].thinking: "hard" is not one of budget, adaptive`},
+		{"thinking of another kind", deployments, "    deployments: [{upstream: local, thinking: adaptive}]", `F:6: models[0].deployments[0].thinking: is for upstreams of kind anthropic`},
 		{"upstream name", upstream, `  - {name: Local, base_url: "http://h/v1"}`, `F:4: upstreams[0].name: "Local" is not a name of lower-case letters, digits, dots, hyphens and underscores`},
 		{"repeated upstream", upstream, upstream + "\n" + upstream, `F:5: upstreams[1].name: "local" is already the name of the upstream in line 4`},
 		{"on_disconnect", upstream, up("on_disconnect: hang"), `F:4: upstreams[0].on_disconnect: "hang" is not one of cancel, drain`},

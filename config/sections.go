@@ -38,6 +38,7 @@ func (d *decoder) config(c *Config, root *yaml.Node) {
 		optional("iam", keep(&iam)),
 		optional("cce", keep(&cce)),
 		optional("clusters", d.clusters(&c.Clusters)),
+		optional("webhooks", func(n node) { d.Mapping(n, optional("allow_private", d.Flag(&c.Webhooks.AllowPrivate))) }),
 		required("upstreams", keep(&upstreams)),
 		required("models", keep(&models)),
 	)

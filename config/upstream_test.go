@@ -63,7 +63,7 @@ func TestUpstreamKinds(t *testing.T) {
 		{"kind: anthropic", "2023-06-01", config.AuthKey},
 		{"kind: anthropic, api_version: 2027-01-01", "2027-01-01", config.AuthKey},
 	} {
-		line := `  - {name: local, base_url: "https://h", headers: {X-Title: my hub, X-Key: {env: UPSTREAM_KEY}}, ` + c.settings + "}"
+		line := `  - {name: local, base_url: "https://h/v1", headers: {X-Title: my hub, X-Key: {env: UPSTREAM_KEY}}, ` + c.settings + "}"
 		got, err := config.LoadEnv(write(t, strings.Replace(minimal, local, line, 1)), env)
 		if err != nil {
 			t.Errorf("%s: %v", c.settings, err)

@@ -86,6 +86,9 @@ func (d *decoder) kindOf(u *Upstream, n node) {
 		}
 		u.Auth = cmp.Or(u.Auth, AuthKey)
 	case KindAnthropic:
+		if u.BaseURL != nil && strings.Trim(u.BaseURL.Path, "/") == "" {
+			d.Fault(n.Named("base_url"), "must end with the API's version, such as https://api.anthropic.com/v1")
+		}
 		u.Auth = cmp.Or(u.Auth, AuthKey)
 		u.APIVersion = cmp.Or(u.APIVersion, defaultAnthropicVersion)
 	}

@@ -96,7 +96,8 @@ test('the file of the consumption says what the page says', async () => {
     const { page } = visitor;
     await visitor.prefer(language, 'light');
     await page.reload();
-    const shown = await page.locator('.shares').first().locator('tfoot td.num').allInnerTexts();
+    const shown = await page.locator('.shares').first().locator('tfoot td.num:not(.units)').allInnerTexts();
+    const units = (await page.locator('.shares').first().locator('tfoot td.units').innerText()).split('\n');
     const [download] = await Promise.all([page.waitForEvent('download'), page.locator('a[download]').click()]);
     const text = await readFile(await download.path(), 'utf8');
     assert.equal(text[0], '\uFEFF', 'the mark by which spreadsheets know UTF-8');
@@ -104,6 +105,11 @@ test('the file of the consumption says what the page says', async () => {
     const total = text.trim().split(/\r?\n/).at(-1)?.split(separator) ?? [];
     const plain = shown.map((n) => n.replace(/\D/g, ''));
     for (const n of plain) assert.ok(total.includes(n), `${n} in ${total.join(' | ')}`);
+    assert.ok(units.length > 1, `the demo has used other units than tokens: ${units}`);
+    for (const line of units) {
+      const n = line.split(' ')[0].replace(/\D/g, ''); // "516 images 1024×1024", "62,805.424 s of audio": milliseconds in the file
+      assert.ok(total.includes(n), `${n} of "${line}" in ${total.join(' | ')}`);
+    }
     await visitor.leave();
   }
 });

@@ -243,14 +243,21 @@ func (x *admission) output(room int64) (n int64, bounded bool) {
 	case room == math.MaxInt64:
 		return 0, false
 	}
-	return min(room, max(wholeBound, room/growShare)), room < wholeBound
+	most := x.mostWhole()
+	if most == 0 {
+		most = wholeBound // model servers refuse a bound beyond what they can do
+	}
+	return min(room, most, max(wholeBound, room/growShare)), room < min(wholeBound, most)
 }
+
+// mostWhole is how many output tokens the model can put out for all choices, 0 if that is not known.
+func (x *admission) mostWhole() int64 { return min(x.a.MostOutput, mostTokens) * max(1, x.a.Choices) }
 
 // take counts the request in its scopes.
 func (x *admission) take(output int64, bounded bool) {
 	r := x.r
-	if x.a.Generates && !x.a.Growing && (bounded || x.want == 0) {
-		r.most = output
+	if x.a.Generates && !x.a.Growing && (bounded || x.want == 0 && output != x.mostWhole()) {
+		r.most = output // what the model cannot exceed by itself needs no bound, which may not fit its context
 	}
 	r.granted, r.input = output, x.input
 	if !x.counted {

@@ -31,6 +31,8 @@ type Ask struct {
 	// Generates says that the answer has output tokens; OutputTokens is what all of them are bounded to, 0 if they are not.
 	Generates    bool
 	OutputTokens int64
+	// MostOutput is how many output tokens the model can put out for each choice, 0 if that is not known.
+	MostOutput int64
 	// Choices is how many answers are asked for at once; each has a token at least. 0 is one.
 	Choices int64
 	// Quantities are an upper bound of other units.

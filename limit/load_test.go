@@ -192,3 +192,27 @@ func TestUnreadBudgetRefuses(t *testing.T) {
 		t.Errorf("refused with %+v", f)
 	}
 }
+
+// TestWholeAnswers has answers that come whole and give no bound: none is given to the model server that it would refuse.
+func TestWholeAnswers(t *testing.T) {
+	const much = 100_000_000
+	for _, c := range []struct{ budget, model, choices, held, most int64 }{
+		{much, 0, 1, wholeBound, wholeBound},
+		{much, 0, 2, wholeBound, wholeBound},
+		{much, 4096, 1, 4096, 0},
+		{much, 4096, 3, 3 * 4096, 0},
+		{much, 128_000, 1, 128_000, 0},
+		{640_000, 128_000, 1, 10_000, 10_000},
+		{5000, 4096, 1, 4096, 0},
+		{5000, 0, 1, 5000, 5000},
+		{300, 4096, 1, 300, 300},
+		{0, 4096, 1, 0, 0},
+	} {
+		w := newWorld()
+		rules := &Rules{MonthlyTokens: c.budget, RequestsPerMinute: 10}
+		r := w.admit(t, Ask{Model: "flat", Generates: true, Choices: c.choices, MostOutput: c.model, Scopes: []Scope{{"key_1.1", rules}}})
+		if r.granted != c.held || r.MaxOutput() != c.most {
+			t.Errorf("%+v: %d held, bound to %d", c, r.granted, r.MaxOutput())
+		}
+	}
+}

@@ -100,8 +100,11 @@ func (e *Engine) calendarAt(now time.Time) *calendar {
 	}
 	day := store.DayOf(now, e.opts.Location)
 	next := &calendar{list: list, day: day, month: day.Month(), from: e.begins(day), to: e.begins(day + 1)}
-	if second < next.from || second >= next.to {
-		next.from, next.to = second, second+1 // a day that clocks are put forward at the beginning of
+	switch { // where clocks are put forward at midnight, begins is in the day before
+	case second < next.from || second >= next.to:
+		next.from, next.to = second, second+1
+	case store.DayOf(time.Unix(next.from, 0), e.opts.Location) != day:
+		next.from = second
 	}
 	if c != nil {
 		next.edition = c.edition

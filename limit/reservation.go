@@ -12,8 +12,8 @@ const (
 	growStep = 256
 	// growShare is the part of what is left that it reserves at most without need.
 	growShare = 64
-	// wholeBound is how many output tokens an answer without a bound that comes whole may have at least, where there are
-	// so many left; of much that is left it may have a share of growShare.
+	// wholeBound is how many output tokens an answer without a bound that comes whole may have, where there are so many left;
+	// if more are known to be possible, it may have a share of growShare of what is left.
 	wholeBound = 8192
 	// loadTries bounds how often what has been spent is read for one step.
 	loadTries = 3

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	getting = http.MethodGet
-	posting = http.MethodPost
-	putting = http.MethodPut
+	getting  = http.MethodGet
+	posting  = http.MethodPost
+	putting  = http.MethodPut
+	deleting = http.MethodDelete
 )
 
 // Parameters of the query that several endpoints take.
@@ -27,7 +28,7 @@ func (p *Portal) endpoints() []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{
 		p.selfEndpoints(), p.tenantEndpoints(), p.profileEndpoints(), p.catalogEndpoints(), p.subscriptionEndpoints(),
-		p.keyEndpoints(), p.targetEndpoints(), p.workloadEndpoints(), p.usageEndpoints(), p.operatorEndpoints(),
+		p.keyEndpoints(), p.targetEndpoints(), p.workloadEndpoints(), p.usageEndpoints(), p.alertEndpoints(), p.operatorEndpoints(),
 	} {
 		all = append(all, part...)
 	}
@@ -148,6 +149,18 @@ func (p *Portal) workloadEndpoints() []endpoint {
 		send(posting, "/workloads/{id}/rollback", "rollbackWorkload", "Go back to a revision", http.StatusAccepted, p.rollbackWorkload).forDeployments(),
 		send(posting, "/workloads/{id}/uninstall", "uninstallWorkload", "Remove a workload from its cluster; what it keeps on volumes may be lost", http.StatusAccepted, p.uninstallWorkload).forDeployments(),
 		act(posting, "/workloads/{id}/continue", "continueWorkload", "Go on with an operation whose access to the cluster has ended, with a token that holds", http.StatusAccepted, p.continueWorkload).forDeployments(),
+	}
+}
+
+func (p *Portal) alertEndpoints() []endpoint {
+	return []endpoint{
+		get("/alerts", "listAlerts", "Budgets that have been used up to 50, 80 or 100 %, the newest month first", p.listAlerts).takes(paramTenant, paramAfter, paramLimit),
+		act(posting, "/alerts/{id}/dismiss", "dismissAlert", "Put an alert away, so that pages show it no more", http.StatusOK, p.dismissAlert),
+		get("/webhook", "getWebhook", "Where alerts are sent", p.getWebhook).takes(paramTenant),
+		send(putting, "/webhook", "setWebhook", "Set where alerts are sent; the secret that signs them is shown this once", http.StatusOK, p.setWebhook).takes(paramTenant).
+			says("Calls are signed as Standard Webhooks (standardwebhooks.com) has it: webhook-signature is \"v1,\" and the base64 of HMAC-SHA-256 over webhook-id, webhook-timestamp and the body, joined by dots."),
+		act(deleting, "/webhook", "removeWebhook", "Send alerts no more", http.StatusOK, p.removeWebhook).takes(paramTenant),
+		act(posting, "/webhook/test", "testWebhook", "Call the webhook with a message of type webhook.test", http.StatusOK, p.testWebhook).takes(paramTenant),
 	}
 }
 

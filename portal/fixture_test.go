@@ -18,6 +18,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/alert"
 	"llmhub/catalog"
 	"llmhub/identity"
 	"llmhub/limit"
@@ -122,7 +123,7 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 			f.resumed = !drain
 			return deployment == "up/m"
 		},
-		Budget: f.budget,
+		Budget: f.budget, Alerts: alert.NewService(alert.Options{Documents: d, Sealer: sealer, Now: now, AllowPrivate: true}),
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	o.Tenants = identity.NewTenants(d, o.Audit, now)

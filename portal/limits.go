@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/limit"
 	"llmhub/subscription"
@@ -62,23 +63,39 @@ func (p *Portal) budget(ctx context.Context, s limit.Scope) (*budgetView, error)
 
 // keyLimits is the body that sets the limits of a key, subscriptionLimits that of a subscription.
 type keyLimits struct {
-	Limits limitsView `json:"limits" doc:"In place of all there were; an empty object ends them."`
+	Limits *limitsView `json:"limits" doc:"In place of all there were; an empty object ends them."`
 }
 
 type subscriptionLimits struct {
-	Model  string     `json:"model,omitempty" doc:"For the use of this model; without it for all use together."`
-	Limits limitsView `json:"limits" doc:"In place of all there were; an empty object ends them."`
+	Model  string      `json:"model,omitempty" doc:"For the use of this model; without it for all use together."`
+	Limits *limitsView `json:"limits" doc:"In place of all there were; an empty object ends them."`
+}
+
+// rules returns the limits of a body. One that says nothing of limits ends none.
+func (v *limitsView) rules() (limit.Rules, error) {
+	if v == nil {
+		return limit.Rules{}, fault.New(fault.Invalid, "limits", "must be given")
+	}
+	return limit.Rules(*v), nil
 }
 
 func (p *Portal) setKeyLimits(r *request, in keyLimits) (keyView, error) {
+	rules, err := in.Limits.rules()
+	if err != nil {
+		return keyView{}, err
+	}
 	return p.key(r, func(ctx context.Context, by identity.Actor, id string) (subscription.Key, error) {
-		return p.service.SetKeyLimits(ctx, by, id, limit.Rules(in.Limits))
+		return p.service.SetKeyLimits(ctx, by, id, rules)
 	})
 }
 
 func (p *Portal) setSubscriptionLimits(r *request, in subscriptionLimits) (subscriptionView, error) {
+	rules, err := in.Limits.rules()
+	if err != nil {
+		return subscriptionView{}, err
+	}
 	return p.subscription(r, func(ctx context.Context, by identity.Actor, id string) (subscription.Subscription, error) {
-		return p.service.SetSubscriptionLimits(ctx, by, id, in.Model, limit.Rules(in.Limits))
+		return p.service.SetSubscriptionLimits(ctx, by, id, in.Model, rules)
 	})
 }
 

@@ -36,6 +36,11 @@ func TestLimitsOfAKey(t *testing.T) {
 	for _, body := range []string{`{}x`, `{"limits":{"tokens":1}}`, `{"limits":{"concurrency":1.5}}`, `{"limits":{"concurrency":99999999999999999999}}`, `{"limits":{"monthly_amount":5}}`} {
 		owner.do("PUT", "/keys/"+id+"/limits", body).isError(t, 400, "bad_request")
 	}
+	for _, body := range []string{`{}`, `null`, `{"limits":null}`} { // nothing that ends limits
+		if a := owner.do("PUT", "/keys/"+id+"/limits", body); a.status != 422 {
+			t.Errorf("%s: status %d", body, a.status)
+		}
+	}
 	if got := owner.must(200, "PUT", "/keys/"+id+"/limits", `{"limits":{}}`)["limits"]; len(got.(map[string]any)) != 0 {
 		t.Errorf("what is left is %v", got)
 	}
@@ -67,7 +72,8 @@ func TestLimitsOfASubscription(t *testing.T) {
 	for body, field := range map[string]string{
 		`{"model":"other","limits":{"concurrency":1}}`:                            "model",
 		`{"model":"` + strings.Repeat("m", 300) + `","limits":{"concurrency":1}}`: "model",
-		`{"limits":{"concurrency":-1}}`:                                           "concurrency",
+		`{}`:                            "limits",
+		`{"limits":{"concurrency":-1}}`: "concurrency",
 	} {
 		a := f.do("PUT", path, body)
 		a.isError(t, 422, "invalid")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/alert"
 	"llmhub/catalog"
 	"llmhub/fault"
 	"llmhub/identity"
@@ -53,6 +54,7 @@ type Options struct {
 	Upstreams func() []gateway.Upstream
 	// Budget tells how much of a scope's budgets has been used this month.
 	Budget func(context.Context, limit.Scope) (limit.BudgetState, error)
+	Alerts *alert.Service
 	// DrainUpstream has a deployment take no new requests, or ends that; false says that there is none of that name.
 	DrainUpstream func(deployment string, drain bool) bool
 	// Deployments may be nil, where nothing is deployed.
@@ -86,6 +88,7 @@ type Portal struct {
 	upstreams func() []gateway.Upstream
 	budgets   func(context.Context, limit.Scope) (limit.BudgetState, error)
 	drain     func(deployment string, drain bool) bool
+	alerts    *alert.Service
 	deploying Deployments
 	location  *time.Location
 	currency  string
@@ -102,7 +105,7 @@ func New(o Options) *Portal {
 		guard: o.Guard, throttle: identity.NewThrottle(o.Now),
 		service: o.Service, tenants: o.Tenants, users: o.Users, profiles: o.Profiles, operators: o.Operators,
 		tokens: o.Tokens, audit: o.Audit, ledger: o.Ledger,
-		deploying: o.Deployments, catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams, budgets: o.Budget, drain: o.DrainUpstream,
+		deploying: o.Deployments, catalog: o.Catalog, models: o.Models, prices: o.Prices, upstreams: o.Upstreams, budgets: o.Budget, alerts: o.Alerts, drain: o.DrainUpstream,
 		location: o.Location, currency: o.Currency, elsewhere: o.OperatorsElsewhere, admin: hashToken([]byte(o.AdminToken.Reveal())),
 		now: o.Now, log: o.Logger,
 	}

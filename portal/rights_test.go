@@ -94,7 +94,9 @@ func TestOtherTenantsDoNotExist(t *testing.T) {
 			{"GET", "/keys?tenant_id=" + tenant}, {"GET", "/keys?subscription_id=" + sub}, {"GET", "/keys/" + key},
 			{"POST", "/keys/" + key + "/deactivate"}, {"GET", "/keys/" + key + "/events"}, {"PUT", "/keys/" + key + "/limits", `{"limits":{}}`}, {"POST", "/keys", `{"subscription_id":"` + sub + `","name":"x"}`},
 			{"GET", "/usage?tenant_id=" + tenant}, {"GET", "/usage?subscription_id=" + sub}, {"GET", "/usage?key_id=" + key},
-			{"GET", "/audit?tenant_id=" + tenant},
+			{"GET", "/audit?tenant_id=" + tenant}, {"GET", "/alerts?tenant_id=" + tenant}, {"POST", "/alerts/alr_x/dismiss"},
+			{"GET", "/webhook?tenant_id=" + tenant}, {"PUT", "/webhook?tenant_id=" + tenant, `{"url":"https://example.com/x"}`},
+			{"DELETE", "/webhook?tenant_id=" + tenant}, {"POST", "/webhook/test?tenant_id=" + tenant},
 		} {
 			who.do(c[0], c[1], c[2]).isError(t, http.StatusNotFound, "not_found")
 		}

@@ -2,10 +2,12 @@ package portal_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"llmhub/alert"
 	"llmhub/store"
 )
 
@@ -19,6 +21,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	tourOfTenants(t, admin, owner, guest, tenant)
 	tourOfKeys(t, f, owner, tenant)
 	tourOfWorkloads(t, f, owner, tenant)
+	tourOfAlerts(t, f, owner, tenant)
 	tourOfOperators(t, admin)
 	tourOfPersonalTokens(t, f, owner)
 	for _, item := range f.document.root["paths"].(map[string]any) {
@@ -169,4 +172,36 @@ func tourOfPersonalTokens(t *testing.T, f *fixture, owner person) {
 	}
 	owner.must(200, "POST", "/personal-tokens/"+made["id"].(string)+"/revoke", "")
 	bearer.do("GET", "/me", "").isError(t, http.StatusUnauthorized, "unauthorized")
+}
+
+func tourOfAlerts(t *testing.T, f *fixture, owner person, tenant string) {
+	hook := httptest.NewServer(http.NotFoundHandler())
+	defer hook.Close()
+	if v := owner.must(200, "GET", "/webhook", ""); v["url"] != "" {
+		t.Errorf("webhook: %v", v)
+	}
+	if v := owner.must(200, "PUT", "/webhook", `{"url":"`+hook.URL+`"}`); !strings.HasPrefix(v["secret"].(string), "whsec_") {
+		t.Errorf("set: %v", v)
+	}
+	if v := owner.must(200, "GET", "/webhook", ""); v["url"] != hook.URL || v["secret"] != nil {
+		t.Errorf("webhook: %v", v)
+	}
+	if v := owner.must(200, "POST", "/webhook/test", ""); v["delivered"] != false || v["problem"] == "" {
+		t.Errorf("test: %v", v)
+	}
+	month := store.DayOf(f.now, time.UTC).Month()
+	err := f.options.Alerts.Raise(t.Context(), alert.Reached{TenantID: tenant, Scope: "key_x", Subject: alert.Subject{KeyID: "key_x", KeyName: "app", SubscriptionID: "sub_x"},
+		Month: month, Percent: 80, Spent: "80", Budget: "100", Unit: "tokens"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := owner.must(200, "GET", "/alerts", "")["data"].([]any)
+	if len(list) != 1 || list[0].(map[string]any)["percent"] != 80.0 || list[0].(map[string]any)["delivery"] != "pending" {
+		t.Fatalf("alerts: %v", list)
+	}
+	if v := owner.must(200, "POST", "/alerts/"+list[0].(map[string]any)["id"].(string)+"/dismiss", ""); v["dismissed_by"] == nil {
+		t.Errorf("dismissed: %v", v)
+	}
+	owner.must(200, "DELETE", "/webhook", "")
+	person{f: f}.do("GET", "/alerts", "").isError(t, http.StatusUnprocessableEntity, "invalid")
 }

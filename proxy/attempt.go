@@ -22,6 +22,9 @@ const errorWait = 5 * time.Second
 // passedHeaders are the request headers that reach the model server.
 var passedHeaders = []string{"Accept", "OpenAI-Beta", "Traceparent", "Tracestate"}
 
+// messagesHeaders are those of Anthropic's endpoints beside them.
+var messagesHeaders = []string{"Anthropic-Version", "Anthropic-Beta"}
+
 // trouble says what may help after an attempt that failed.
 type trouble struct {
 	again    bool          // another deployment may do better
@@ -151,8 +154,12 @@ func (x *exchange) do(d *Deployment, out upstream.Request, fresh bool) (*upstrea
 }
 
 func passHeaders(h *fasthttp.RequestHeader) []upstream.Header {
-	var out []upstream.Header
-	for _, name := range passedHeaders {
+	return appendHeaders(nil, h, passedHeaders)
+}
+
+// appendHeaders appends those headers of the names that the request has.
+func appendHeaders(out []upstream.Header, h *fasthttp.RequestHeader, names []string) []upstream.Header {
+	for _, name := range names {
 		if v := h.Peek(name); len(v) > 0 {
 			out = append(out, upstream.Header{Name: name, Value: string(v)})
 		}
@@ -177,6 +184,9 @@ func (x *exchange) readError(call *upstream.Call) *openai.Error {
 		}
 	}
 	e := openai.UpstreamError(call.Status, body)
+	if x.previous != "" {
+		e.Message = strings.ReplaceAll(e.Message, x.previous, x.previousSealed) // the model server knows its own ID
+	}
 	if call.Status >= 500 && e.Code != "upstream_auth" {
 		e.Status = call.Status // an early error keeps its status: clients know what to do about it
 	}

@@ -19,6 +19,9 @@ func (s *stream) Close() error {
 	defer s.x.leave()
 	if s.phase == phaseEnd {
 		s.x.call.Load().Finish(endWait)
+		// It has been charged, be it that the client left before it had all of it.
+		s.x.record(s.out[s.given:])
+		s.x.recordEnd()
 	}
 	if !s.x.ended || s.x.failure != nil {
 		s.x.p.Metrics.brokenOff(s.x)
@@ -112,6 +115,33 @@ func (s *stream) drop(ev openai.Event) {
 			s.phase = phaseFinish
 		}
 		s.x.fits()
+	}
+}
+
+// trail passes on the [DONE] that some servers send behind an end that needs none. Nothing else is: what comes behind the end
+// has not been recorded.
+func (s *stream) trail() {
+	if !s.final {
+		return
+	}
+	s.final = false
+	call := s.x.call.Load()
+	for range 4 {
+		ev, ok := s.scanner.Next()
+		if !ok {
+			err := call.Within(endWait)
+			if err == nil {
+				_, err = s.scanner.Fill(s.x.source)
+			}
+			if err == nil {
+				continue
+			}
+			ev, _ = s.scanner.Tail()
+		}
+		if ev.Kind == openai.Done {
+			s.out = append(s.out, ev.Raw...)
+		}
+		return
 	}
 }
 

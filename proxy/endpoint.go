@@ -29,8 +29,8 @@ type endpoint struct {
 	// free says that nothing is charged, and nothing recorded.
 	free bool
 	// units returns what is billed beside tokens, of what the request asks for and what the answer says it used; nil where
-	// nothing is.
-	units func(asked, used openai.Units) store.Quantities
+	// nothing is. tokens says that the answer has told tokens.
+	units func(asked, used openai.Units, tokens bool) store.Quantities
 }
 
 var endpoints = []endpoint{
@@ -53,6 +53,8 @@ var endpoints = []endpoint{
 const (
 	responsesPath = "/responses"
 	messagesPath  = "/messages"
+	modelsPath    = "/models"
+	usagePath     = "/usage"
 )
 
 // Endpoints returns the paths that are forwarded, relative to the version prefix.
@@ -79,7 +81,7 @@ var imageSizes = map[string]store.Unit{
 }
 
 // imageUnits counts the images that came, by the size that the answer or else the request names.
-func imageUnits(asked, used openai.Units) store.Quantities {
+func imageUnits(asked, used openai.Units, _ bool) store.Quantities {
 	size := used.ImageSize
 	if size == "" {
 		size = asked.ImageSize
@@ -92,15 +94,19 @@ func imageUnits(asked, used openai.Units) store.Quantities {
 }
 
 // speechUnits counts the characters that were to be spoken: all of them once any of it has come.
-func speechUnits(asked, _ openai.Units) store.Quantities {
+func speechUnits(asked, _ openai.Units, _ bool) store.Quantities {
 	return store.Quantities(nil).Plus(store.UnitCharacter, asked.Characters)
 }
 
-func audioUnits(_, used openai.Units) store.Quantities {
+func audioUnits(_, used openai.Units, _ bool) store.Quantities {
 	return store.Quantities(nil).Plus(store.UnitAudioMillisecond, used.AudioMilliseconds)
 }
 
-// searchUnits counts what the answer says is billed, or one search.
-func searchUnits(_, used openai.Units) store.Quantities {
-	return store.Quantities(nil).Plus(store.UnitSearch, max(1, used.Searches))
+// searchUnits counts what the answer says is billed, or one search where it tells neither searches nor tokens.
+func searchUnits(_, used openai.Units, tokens bool) store.Quantities {
+	n := used.Searches
+	if n == 0 && !tokens {
+		n = 1
+	}
+	return store.Quantities(nil).Plus(store.UnitSearch, n)
 }

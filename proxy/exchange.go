@@ -39,12 +39,16 @@ type exchange struct {
 	following *replay.Recording                  // of the request before, whose answer this one gets
 	stop      atomic.Pointer[context.CancelFunc] // ends the wait of one that follows
 
+	beyond      *limit.Refusal     // the limit that has refused it
 	reservation *limit.Reservation // of the limits of the key and its subscription; nil without any
 	grown       growth
 	overBudget  bool // the answer was broken off because a budget is spent
 
-	previous   string      // the ID at the model server of the stored response that the request goes on from
+	previous       string // the ID at the model server of the stored response that the request goes on from
+	previousSealed string // as the client gave it
+
 	pinned     *Deployment // the only one that can serve the request; nil where any can
+	pinnedTo   *Model      // which it is a deployment of: the model itself, or one that it falls back to
 	attempt    attempted   // at the deployment, not judged yet
 	begun      *stream     // a streamed answer whose first event has come
 	begunSound *sound      // an answer of audio that has begun to come

@@ -61,7 +61,7 @@ var (
 	}
 	errNoKey = &openai.Error{
 		Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
-		Message: "You did not provide an API key. Send it in the header: Authorization: Bearer YOUR_KEY.",
+		Message: "You did not provide an API key. Send it in the header Authorization: Bearer YOUR_KEY, or x-api-key: YOUR_KEY.",
 	}
 	errInternal = &openai.Error{
 		Status: http.StatusInternalServerError, Type: "api_error", Code: "internal_error",
@@ -141,6 +141,9 @@ func answerError(ctx *fasthttp.RequestCtx, e *openai.Error, form openai.ErrorFor
 	h.Set("X-Request-Id", id)
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", retryAfter(e.RetryAfter))
+	}
+	if e.Final {
+		h.Set("X-Should-Retry", "false") // the vendors' clients go by it, and else try each 409 and 429 again
 	}
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="llmhub"`)

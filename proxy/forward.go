@@ -69,6 +69,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, e *openai.Error) {
 		x.recording.Fail()
 	}
 	answerError(ctx, e, x.endpoint.form, x.name)
+	x.beyondHeaders(&ctx.Response.Header)
 }
 
 // authenticate finds what the request's key grants.
@@ -94,11 +95,14 @@ func (p *Proxy) KnowsKey(h *fasthttp.RequestHeader) bool {
 	return err == nil
 }
 
-// credentials returns the key of a request: that of the Authorization header, or else of x-api-key, as Anthropic's clients
-// send it.
+// credentials returns the key of a request: that of the Authorization header, or else, where Anthropic's clients send it, of
+// x-api-key.
 func credentials(h *fasthttp.RequestHeader) ([]byte, bool) {
 	if key, ok := bearer(h.Peek("Authorization")); ok {
 		return key, true
+	}
+	if formOf(h.RequestURI()) != openai.FormMessages {
+		return nil, false
 	}
 	key := h.Peek("X-Api-Key")
 	return key, len(key) > 0

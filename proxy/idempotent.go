@@ -1,11 +1,14 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +31,7 @@ var (
 		Message: "This Idempotency-Key was used for another request. Please use a new key for each request.",
 	}
 	errAnswerGone = &openai.Error{
-		Status: http.StatusConflict, Type: openai.TypeInvalidRequest, Code: "idempotency_answer_gone",
+		Status: http.StatusConflict, Type: openai.TypeInvalidRequest, Code: "idempotency_answer_gone", Final: true,
 		Message: "The request with this Idempotency-Key has been served and charged; its answer is no longer kept. Use a new key to ask again.",
 	}
 	errLeaderFailed = &openai.Error{
@@ -47,12 +50,8 @@ func (x *exchange) join(ctx *fasthttp.RequestCtx) *openai.Error {
 	if len(key) > maxIdempotencyKey {
 		return badParam(idempotencyHeader, "The Idempotency-Key has more than 255 characters.")
 	}
-	h := sha256.New()
-	h.Write([]byte(x.endpoint.path + "\n"))
-	h.Write(ctx.Request.Header.ContentType())
-	h.Write([]byte{'\n'})
-	h.Write(ctx.Request.Body())
-	r, leads, err := x.p.Replays.Join(x.grant.KeyID+"\n"+string(key), replay.Print(h.Sum(nil)), x.arrived)
+	print := printOf(x.endpoint, string(ctx.Request.Header.ContentType()), ctx.Request.Body())
+	r, leads, err := x.p.Replays.Join(x.grant.KeyID+"\n"+string(key), print, x.arrived)
 	switch {
 	case errors.Is(err, replay.ErrMismatch):
 		return errKeyReused
@@ -64,6 +63,25 @@ func (x *exchange) join(ctx *fasthttp.RequestCtx) *openai.Error {
 		x.following = r
 	}
 	return nil
+}
+
+// printOf tells requests apart. A form's boundary is left out, since clients draw another one each time they send it.
+func printOf(ep *endpoint, contentType string, body []byte) replay.Print {
+	h := sha256.New()
+	h.Write([]byte(ep.path + "\n"))
+	kind, params, _ := mime.ParseMediaType(contentType)
+	if boundary := params["boundary"]; ep.multipart && boundary != "" {
+		contentType = kind
+		for part := range bytes.SplitSeq(body, []byte("--"+boundary)) {
+			h.Write(strconv.AppendInt(nil, int64(len(part)), 10))
+			h.Write([]byte{' '})
+			h.Write(part)
+		}
+		body = nil
+	}
+	h.Write([]byte(contentType + "\n"))
+	h.Write(body)
+	return replay.Print(h.Sum(nil))
 }
 
 // recordHead notes what stands before the answer's body.

@@ -60,6 +60,9 @@ func (openaiKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, 
 	body := ctx.Request.Body()
 	patch := openai.Patch{Model: d.Model, IncludeUsage: askUsage || x.request.IncludeUsage, PreviousResponse: x.previous, MaxTokens: x.maxOutput()}
 	out := upstream.Request{Method: http.MethodPost, Path: x.endpoint.path, Header: passHeaders(&ctx.Request.Header)}
+	if x.endpoint.dialect == openai.DialectMessages {
+		out.Header = appendHeaders(out.Header, &ctx.Request.Header, messagesHeaders)
+	}
 	if x.endpoint.multipart {
 		// The file in it is sent from where it is.
 		out.Body, out.ContentType = x.request.PatchedPieces(body, patch), string(ctx.Request.Header.ContentType())

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -16,8 +17,7 @@ import (
 	"llmhub/subscription"
 )
 
-// codeBudget is the code of errors for budgets that are used up. OpenAI's clients do not try again where the type is
-// typeQuota.
+// codeBudget and typeQuota are code and type of errors for budgets that are used up. The type is OpenAI's for the same.
 const (
 	codeBudget = "budget_exceeded"
 	typeQuota  = "insufficient_quota"
@@ -46,6 +46,9 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 	if x.request.MaxTokens > 0 {
 		a.OutputTokens = x.request.MaxTokens * a.Choices
 	}
+	if about := x.model.About; about != nil {
+		a.MostOutput = cmp.Or(about.MaxOutputTokens, about.ContextTokens)
+	}
 	return x.take(&a)
 }
 
@@ -68,6 +71,7 @@ func (x *exchange) take(a *limit.Ask) *openai.Error {
 	r, refusal := x.p.Engine.Admit(x.arrived, a)
 	if refusal != nil {
 		x.p.Metrics.limitRefused.WithLabelValues(refusal.Rule).Inc()
+		x.beyond = refusal
 		return x.limitError(refusal)
 	}
 	x.reservation = r
@@ -88,7 +92,7 @@ func (x *exchange) askedQuantities() store.Quantities {
 	if x.endpoint.units == nil {
 		return nil
 	}
-	return x.endpoint.units(x.request.Units, x.request.Units)
+	return x.endpoint.units(x.request.Units, x.request.Units, false)
 }
 
 // templateTokens is what model servers may put around a prompt of their own accord.
@@ -191,6 +195,23 @@ func (x *exchange) limitHeaders(h *fasthttp.ResponseHeader) {
 	windowHeaders(h, "Tokens", tokens)
 }
 
+// beyondHeaders says the same of a request that was refused because of a rate: nothing is left of it.
+func (x *exchange) beyondHeaders(h *fasthttp.ResponseHeader) {
+	f := x.beyond
+	if f == nil {
+		return
+	}
+	of := map[string][]string{
+		limit.RuleRequests: {"Requests"}, limit.RuleInputTokens: {"Input-Tokens", "Tokens"}, limit.RuleOutputTokens: {"Output-Tokens", "Tokens"},
+	}
+	most, err := strconv.ParseInt(f.Limit, 10, 64)
+	for _, kind := range of[f.Rule] {
+		if err == nil {
+			windowHeaders(h, kind, &limit.Window{Limit: most, Reset: f.RetryAfter})
+		}
+	}
+}
+
 // windowHeaders writes the headers that OpenAI's clients know, durations in its form.
 func windowHeaders(h *fasthttp.ResponseHeader, kind string, w *limit.Window) {
 	if w.Limit == 0 {
@@ -213,10 +234,10 @@ func (x *exchange) limitError(f *limit.Refusal) *openai.Error {
 		x.budgetError(e, f, who)
 		return e
 	case limit.RuleConcurrency:
-		e.Message = who + " may have " + f.Limit + " requests under way at once." + again
+		e.Message = who + " may have " + f.Limit + " " + requests(f.Limit) + " under way at once." + again
 		return e
 	case limit.RuleRequests:
-		e.Message = who + " may make " + f.Limit + " requests a minute."
+		e.Message = who + " may make " + f.Limit + " " + requests(f.Limit) + " a minute."
 	case limit.RuleInputTokens:
 		e.Message = who + " may send " + f.Limit + " tokens of input a minute."
 	case limit.RuleOutputTokens:
@@ -225,16 +246,24 @@ func (x *exchange) limitError(f *limit.Refusal) *openai.Error {
 	if f.RetryAfter > 0 {
 		e.Message += again
 	} else {
+		e.Final = true
 		e.Message += " The request asks for more than that; make it smaller, or lower the bound of its answer."
 	}
 	return e
+}
+
+func requests(n string) string {
+	if n == "1" {
+		return "request"
+	}
+	return "requests"
 }
 
 // budgetError fills in an error about a budget.
 func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 	budget := "The budget of " + f.Limit + " tokens a month"
 	if f.Rule == limit.RuleAmount {
-		budget = "The budget of " + f.Limit + " a month"
+		budget = "The budget of " + f.Limit + " " + x.p.Currency + " a month"
 	}
 	budget += " for t" + who[1:]
 	switch {
@@ -247,7 +276,7 @@ func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 	case f.RetryAfter > 0:
 		e.Message = budget + " is held by requests under way. Please try again when they have ended."
 	default:
-		e.Type, e.Code = typeQuota, codeBudget
+		e.Type, e.Code, e.Final = typeQuota, codeBudget, true
 		e.Message = budget + " does not suffice for this request. It renews on " + x.renewal() + "."
 	}
 }
@@ -255,7 +284,7 @@ func (x *exchange) budgetError(e *openai.Error, f *limit.Refusal, who string) {
 // budgetSpent is the error that ends an answer whose budget is spent.
 func (x *exchange) budgetSpent() *openai.Error {
 	return &openai.Error{
-		Status: http.StatusTooManyRequests, Type: typeQuota, Code: codeBudget,
+		Status: http.StatusTooManyRequests, Type: typeQuota, Code: codeBudget, Final: true,
 		Message: "The budget of this month is spent, and the answer ends here. It renews on " + x.renewal() + ".",
 	}
 }

@@ -31,9 +31,13 @@ func (l *liveList) add(x *exchange, limit int) bool {
 	return true
 }
 
+// remove takes a request out, if it is among them.
 func (l *liveList) remove(x *exchange) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if x.next == nil {
+		return
+	}
 	x.prev.next, x.next.prev = x.next, x.prev
 	x.prev, x.next = nil, nil
 	l.n--

@@ -1,9 +1,12 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -86,14 +89,33 @@ func (p *Proxy) getModel(c *fiber.Ctx) error {
 	})
 }
 
-// unknown answers requests to paths that do not exist.
+// unknown answers requests to paths that do not exist, or not by that method.
 func (p *Proxy) unknown(c *fiber.Ctx) error {
 	return p.query(c, func(*subscription.Grant) (any, *openai.Error) {
+		if method := methodOf(c.Path()); method != "" {
+			c.Set("Allow", method)
+			return nil, &openai.Error{
+				Status: http.StatusMethodNotAllowed, Type: "invalid_request_error", Code: "method_not_allowed",
+				Message: "Not allowed to " + c.Method() + " " + c.Path() + ". Use " + method + ".",
+			}
+		}
 		return nil, &openai.Error{
 			Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
 			Message: "Unknown request URL: " + c.Method() + " " + c.Path() + ".",
 		}
 	})
+}
+
+// methodOf returns the method of a path without parameters, which begins with its version; "" if there is no such path.
+func methodOf(path string) string {
+	path = path[min(len("/v1"), len(path)):]
+	switch {
+	case path == modelsPath || path == usagePath || path == realtimeEndpoint.path:
+		return http.MethodGet
+	case slices.ContainsFunc(endpoints, func(ep endpoint) bool { return ep.path == path }):
+		return http.MethodPost
+	}
+	return ""
 }
 
 // RefuseKey answers a request whose key is not good, for the reason that Authenticate gives.
@@ -112,6 +134,9 @@ func (p *Proxy) ServerError(ctx *fasthttp.RequestCtx, status int) {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
 		e.Code, e.Message = "request_too_large", "The request's body is larger than the gateway takes."
+		if path := ctx.Path(); bytes.HasPrefix(path, []byte("/v1/")) || bytes.HasPrefix(path, []byte("/v2/")) {
+			e.Message += " It may have " + strconv.Itoa(p.Limits.BodyBytes) + " bytes at most."
+		}
 	case http.StatusRequestHeaderFieldsTooLarge:
 		e.Code, e.Message = "headers_too_large", "The request's headers are larger than the gateway takes."
 	case http.StatusMethodNotAllowed:

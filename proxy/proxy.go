@@ -105,8 +105,9 @@ type Options struct {
 	IDKey []byte
 	// Engine keeps requests within the limits of keys and subscriptions; nil limits nothing.
 	Engine *limit.Engine
-	// Location is the billing time zone.
+	// Location is the billing time zone, and Currency the code of what budgets of money are in.
 	Location *time.Location
+	Currency string
 	Limits   Limits
 	Logger   *slog.Logger
 }
@@ -201,32 +202,22 @@ type Model struct {
 type Routes struct {
 	models map[string]*Model
 	names  []string // in the order of the configuration
-	// servers has one deployment of each model server that can store responses.
-	servers []*Deployment
+	// storages are the deployments that store responses.
+	storages map[tag]*storage
 }
 
 // NewRoutes returns routes to the given models.
 func NewRoutes(models []*Model) *Routes {
-	r := &Routes{models: make(map[string]*Model, len(models))}
+	r := &Routes{models: make(map[string]*Model, len(models)), storages: map[tag]*storage{}}
 	for _, m := range models {
 		r.models[m.Name] = m
 		r.names = append(r.names, m.Name)
 	}
 	for _, m := range models {
 		m.line = r.lineOf(m, nil)
-		for _, d := range m.Deployments {
-			r.addServer(d)
-		}
+		r.addStorages(m)
 	}
 	return r
-}
-
-// addServer keeps a deployment if it is the first of a model server that has responses.
-func (r *Routes) addServer(d *Deployment) {
-	known := slices.ContainsFunc(r.servers, func(o *Deployment) bool { return o.Client == d.Client })
-	if !known && d.kind().serves(responsesEndpoint()) {
-		r.servers = append(r.servers, d)
-	}
 }
 
 // lineOf appends a model and those that it falls back to, each once, to a line.
@@ -296,9 +287,9 @@ func (p *Proxy) Register(router fiber.Router) {
 		for i := range endpoints {
 			g.Post(endpoints[i].path, p.forward(&endpoints[i]))
 		}
-		g.Get("/models", p.listModels)
-		g.Get("/models/*", p.getModel)
-		g.Get("/usage", p.usage)
+		g.Get(modelsPath, p.listModels)
+		g.Get(modelsPath+"/*", p.getModel)
+		g.Get(usagePath, p.usage)
 		g.Get(realtimeEndpoint.path, p.realtime)
 		g.Get(responsesPath+"/:id", p.stored(""))
 		g.Delete(responsesPath+"/:id", p.stored(""))

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"math/rand/v2"
@@ -31,6 +32,11 @@ const (
 	realtimeKey      = "openai-insecure-api-key."
 )
 
+var errNotWebsocket = &openai.Error{
+	Status: http.StatusUpgradeRequired, Type: openai.TypeInvalidRequest, Code: "websocket_required",
+	Message: "This endpoint is a websocket: connect to it with the headers Connection: Upgrade and Upgrade: websocket.",
+}
+
 var upgrader = websocket.FastHTTPUpgrader{
 	HandshakeTimeout: realtimeDial,
 	Subprotocols:     []string{realtimeProtocol},
@@ -47,14 +53,11 @@ func (p *Proxy) realtime(c *fiber.Ctx) error {
 	if refusal == nil {
 		ctx.Response.Header.Set("X-Request-Id", s.name)
 		if err := upgrader.Upgrade(ctx, s.run); err == nil {
+			s.unbegun = time.AfterFunc(sessionBegin, s.giveUp)
 			return nil
 		}
-		s.close()
-		p.sessions.remove(s)
-		refusal = &openai.Error{
-			Status: http.StatusUpgradeRequired, Type: openai.TypeInvalidRequest, Code: "websocket_required",
-			Message: "This endpoint is a websocket: connect to it with the headers Connection: Upgrade and Upgrade: websocket.",
-		}
+		s.giveUp()
+		refusal = errNotWebsocket
 	}
 	p.Metrics.refusedQuery(refusal)
 	answerError(ctx, refusal, openai.FormOpenAI, s.name)
@@ -72,7 +75,10 @@ func (s *session) open(ctx *fasthttp.RequestCtx) *openai.Error {
 	if err != nil {
 		return authError(err)
 	}
-	s.grant = grant
+	s.key, s.grant = bytes.Clone(key), grant
+	if !websocket.FastHTTPIsWebSocketUpgrade(ctx) {
+		return errNotWebsocket // before a model server is asked
+	}
 	if s.p.draining.Load() {
 		return errShutdown
 	}
@@ -98,8 +104,7 @@ func (s *session) open(ctx *fasthttp.RequestCtx) *openai.Error {
 		_, err = s.p.Gate.Authenticate(key, s.arrived)
 	}
 	if refusal := s.tooLate(err); refusal != nil {
-		s.p.sessions.remove(s)
-		s.close()
+		s.giveUp()
 		return refusal
 	}
 	return nil
@@ -192,6 +197,12 @@ func (s *session) dial(h *fasthttp.RequestHeader) *openai.Error {
 func (s *session) close() {
 	s.attempt.end(abandoned, "")
 	s.upstream.Close()
+}
+
+// giveUp ends a session that is not to be run, or does not come to.
+func (s *session) giveUp() {
+	s.p.sessions.remove(s)
+	s.close()
 }
 
 // handshakeError says why a model server did not open a session.

@@ -22,7 +22,7 @@ func (x *exchange) send(ctx *fasthttp.RequestCtx) (refusal *openai.Error) {
 	defer func() { x.upstreamTime += time.Since(start) - (x.waitTime - waited) }()
 	line := x.model.line
 	if x.pinned != nil {
-		line = line[:1]
+		line = []*Model{x.pinnedTo}
 	}
 	began := time.Now()
 	for i, m := range line {
@@ -184,12 +184,13 @@ func (s *sending) unavailable() *openai.Error {
 func (s *sending) try(i int, slot choice.Slot) (*openai.Error, trouble) {
 	x, d := s.x, s.model.Deployments[i]
 	s.attempts++
-	if x.deployment.Load() != nil || d != x.model.Deployments[0] {
+	again := x.deployment.Load() != nil
+	if again || d != x.model.Deployments[0] {
 		x.entry.Redirect(d.Name())
 	}
 	x.deployment.Store(d)
 	x.attempt = d.begin(slot)
-	if s.attempts > 1 {
+	if again { // what the attempt before has read is not this one's, be it at another model
 		x.meter.Reset()
 		x.grown = growth{}
 	}

@@ -26,9 +26,13 @@ const (
 	sessionSilence = time.Minute
 	// maxResponses bounds those of a session that run at once: servers make one for the conversation, and some beside it.
 	maxResponses = 16
+	// sessionBegin is how soon a session must run behind its handshake: it never does where that cannot be sent.
+	sessionBegin = 5 * time.Second
 	// maxCloseReason is what fits into a close frame beside its code, in bytes.
 	maxCloseReason = 120
 )
+
+var errSessionOver = errors.New("session is over")
 
 // session is a realtime session: two websockets, and between them every message as it comes. Each response in it has an entry
 // of its own in the ledger, which begins with the server's response.created; its response.done leaves once that is durable.
@@ -37,12 +41,14 @@ type session struct {
 	name       string
 	arrived    time.Time
 	client     net.Conn
+	key        []byte // asked about again for each response: it may have expired, and its limits have changed
 	grant      *subscription.Grant
 	model      *Model
 	deployment *Deployment
 	attempt    attempted // at the deployment
 	upstream   *websocket.Conn
 	down       *websocket.Conn
+	unbegun    *time.Timer // gives the session up that does not come to run
 
 	cut      atomic.Pointer[openai.Error] // why it is broken off
 	retiring atomic.Bool                  // it ends as soon as no response runs
@@ -137,8 +143,12 @@ func (s *session) retire() {
 // wake ends a wait for the model server. What it waits with is set before the flags are looked at.
 func (s *session) wake() { _ = s.upstream.NetConn().SetReadDeadline(time.Unix(1, 0)) }
 
-// run passes messages on until either side ends the session, or it is cut. It is called once the client is connected.
+// run passes messages on until either side ends the session, or it is cut. It is called once the client is connected, which
+// fasthttp does not do where the handshake could not be sent.
 func (s *session) run(down *websocket.Conn) {
+	if !s.unbegun.Stop() {
+		return // it has been given up
+	}
 	s.down = down
 	s.p.Metrics.sessions.Inc()
 	defer s.p.Metrics.sessions.Dec()
@@ -219,7 +229,13 @@ func (s *session) downward() {
 	}()
 	s.upstream.SetReadLimit(realtimeMessage)
 	heard := func(string) error { return s.upstream.SetReadDeadline(time.Now().Add(s.patience())) }
-	s.upstream.SetPongHandler(heard)
+	s.upstream.SetPongHandler(func(string) error {
+		err := heard("")
+		if s.over() {
+			return errSessionOver // whoever woke this up may have done so before the deadline was set anew
+		}
+		return err
+	})
 	for {
 		_ = heard("")
 		if s.over() {
@@ -340,6 +356,9 @@ func (s *session) begin(id string) (*exchange, *openai.Error) {
 		return nil, errBadAnswer
 	}
 	x := s.exchange()
+	if refusal := x.renew(s.key); refusal != nil {
+		return nil, refusal
+	}
 	if refusal := x.take(&limit.Ask{}); refusal != nil {
 		return nil, refusal
 	}
@@ -354,6 +373,19 @@ func (s *session) begin(id string) (*exchange, *openai.Error) {
 	s.responses[id] = x
 	s.running.Add(1)
 	return x, nil
+}
+
+// renew has a response begin under what its key grants now.
+func (x *exchange) renew(key []byte) *openai.Error {
+	grant, err := x.p.Gate.Authenticate(key, x.arrived)
+	switch {
+	case err != nil:
+		return authError(err)
+	case !grant.Allows(x.model.Name):
+		return modelNotFound(x.model.Name)
+	}
+	x.grant = grant
+	return nil
 }
 
 // finish settles a response, or a transcription, which is not announced.

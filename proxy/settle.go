@@ -83,6 +83,7 @@ func (x *exchange) settlePartial() {
 // work, the request is recorded, with nothing to charge unless the server has said what it used.
 func (x *exchange) settleRefused(e *openai.Error) {
 	if x.ended {
+		x.leave() // a panic behind the settlement has not
 		return
 	}
 	if e == errClientLeft && x.atWork {
@@ -143,7 +144,8 @@ func (x *exchange) quantities() store.Quantities {
 	if x.endpoint.units == nil || !x.delivered() {
 		return nil
 	}
-	return x.endpoint.units(x.request.Units, x.meter.Units())
+	_, tokens := x.meter.Usage()
+	return x.endpoint.units(x.request.Units, x.meter.Units(), tokens)
 }
 
 // delivered says whether the model server has answered with content.

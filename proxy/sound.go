@@ -107,6 +107,7 @@ func (s *sound) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.drain()
 	switch {
 	case s.ended:
 		s.x.attempt.end(succeeded, "")
@@ -120,4 +121,23 @@ func (s *sound) Close() error {
 	s.x.p.Metrics.streamEnded(s.x)
 	s.x.leave()
 	return nil
+}
+
+// drain reads on to the end of an answer whose client has left, for whoever asks again: it has been charged in full.
+func (s *sound) drain() {
+	if s.x.recording == nil || s.broken || s.x.cut.Load() != nil {
+		return
+	}
+	s.x.left.CompareAndSwap(0, time.Now().UnixNano())
+	for end := time.Now().Add(s.x.p.Limits.Drain); ; {
+		s.x.record(s.held)
+		s.held = s.held[:0]
+		if s.ended {
+			s.x.recordEnd()
+			return
+		}
+		if time.Now().After(end) || s.fill() != nil {
+			return
+		}
+	}
 }

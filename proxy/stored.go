@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,85 +18,127 @@ import (
 
 	"llmhub/proxy/openai"
 	"llmhub/proxy/upstream"
+	"llmhub/subscription"
 )
 
 // Model servers store responses under IDs of their own, for all who share the gateway's account there. A client sees such an
-// ID with a seal behind it: which model server stores it, and a MAC over that, the ID and the subscription. So a response
+// ID with a seal behind it: a tag of the deployment that made it, and a MAC over that, the ID and the subscription. So a response
 // is found again, by its subscription alone, and nothing of it has to be kept here.
 const (
-	sealMark   = "_lh"
-	serverTag  = 5  // bytes that tell model servers apart
-	sealMAC    = 16 // bytes of the MAC
-	sealLength = (serverTag + sealMAC) * 8 / 5
+	sealMark = "_lh"
+	sealTag  = 5  // bytes that tell deployments apart
+	sealMAC  = 16 // bytes of the MAC
 )
 
-// sealText is base32 in lower case without padding: 21 bytes and the last bits of a digit.
+// sealText is base32 in lower case without padding. A tag is 8 digits.
 var sealText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// tagOf tells the model server of a name from others.
-func tagOf(server string) (tag [serverTag]byte) {
-	sum := sha256.Sum256([]byte(server))
-	copy(tag[:], sum[:])
-	return tag
+// tag tells deployments apart.
+type tag [sealTag]byte
+
+func tagOf(deployment string) (t tag) {
+	sum := sha256.Sum256([]byte(deployment))
+	copy(t[:], sum[:])
+	return t
 }
 
-// seal returns what stands behind the ID of a stored response.
-func (p *Proxy) seal(subscription, server string, id []byte) [serverTag + sealMAC]byte {
-	var out [serverTag + sealMAC]byte
-	tag := tagOf(server)
+// storage is a deployment that stores responses.
+type storage struct {
+	deployment *Deployment
+	models     []string // that it can have made them for
+}
+
+// addStorages notes the deployments that can answer requests for a model and store responses.
+func (r *Routes) addStorages(m *Model) {
+	ep := responsesEndpoint()
+	for _, other := range m.line {
+		for _, d := range other.Deployments {
+			if !d.kind().serves(ep) {
+				continue
+			}
+			t := tagOf(d.Name())
+			if r.storages[t] == nil {
+				r.storages[t] = &storage{deployment: d}
+			}
+			r.storages[t].models = append(r.storages[t].models, m.Name)
+		}
+	}
+}
+
+// appendSealed appends an ID in the form that clients see.
+func (p *Proxy) appendSealed(dst []byte, subscription, deployment string, id []byte) []byte {
+	t := tagOf(deployment)
 	mac := hmac.New(sha256.New, p.IDKey)
-	for _, part := range [][]byte{[]byte(subscription), []byte(server), id} {
+	for _, part := range [][]byte{[]byte(subscription), []byte(deployment), id} {
 		mac.Write(strconv.AppendInt(nil, int64(len(part)), 10))
 		mac.Write([]byte{' '})
 		mac.Write(part)
 	}
-	copy(out[:], tag[:])
-	copy(out[serverTag:], mac.Sum(nil))
-	return out
+	seal := append(t[:], mac.Sum(nil)[:sealMAC]...)
+	return sealText.AppendEncode(append(append(dst, id...), sealMark...), seal)
 }
 
-// appendSealed appends an ID in the form that clients see.
-func (p *Proxy) appendSealed(dst []byte, subscription, server string, id []byte) []byte {
-	seal := p.seal(subscription, server, id)
-	dst = append(append(dst, id...), sealMark...)
-	return sealText.AppendEncode(dst, seal[:])
-}
-
-// sealID appends the ID of a response of this exchange in the form that clients see; that of the one it goes on from likewise.
+// sealID appends the ID of a response of this exchange in the form that clients see; that of the one it goes on from as it
+// was given.
 func (x *exchange) sealID(dst, id []byte) []byte {
-	return x.p.appendSealed(dst, x.grant.SubscriptionID, x.deployment.Load().Client.Name(), id)
-}
-
-// openID returns the ID at the model server of a response that the subscription has made, and whether it is one of the
-// server's.
-func (p *Proxy) openID(subscription, server string, sealed []byte) (string, bool) {
-	at := bytes.LastIndex(sealed, []byte(sealMark))
-	if at < 0 {
-		return "", false
+	if x.pinned != nil && string(id) == x.previous {
+		return append(dst, x.previousSealed...)
 	}
-	want := p.appendSealed(nil, subscription, server, sealed[:at])
-	return string(sealed[:at]), hmac.Equal(want, sealed)
+	return x.p.appendSealed(dst, x.grant.SubscriptionID, x.deployment.Load().Name(), id)
 }
 
-// pin finds the one deployment that can serve a request which goes on from a stored response.
+// open returns the ID of a stored response at the deployment that made it. ok is false for what is no ID of the subscription's,
+// for a response of a deployment that there is no more, and for one of models that the key may not use.
+func (p *Proxy) open(grant *subscription.Grant, sealed []byte) (id string, d *Deployment, ok bool) {
+	at := bytes.LastIndex(sealed, []byte(sealMark))
+	digits := sealText.EncodedLen(sealTag)
+	if at < 0 || len(sealed) < at+len(sealMark)+digits {
+		return "", nil, false
+	}
+	var t tag
+	if _, err := sealText.Decode(t[:], sealed[at+len(sealMark):][:digits]); err != nil {
+		return "", nil, false
+	}
+	s := p.routes.Load().storages[t]
+	if s == nil || !slices.ContainsFunc(s.models, grant.Allows) {
+		return "", nil, false
+	}
+	want := p.appendSealed(nil, grant.SubscriptionID, s.deployment.Name(), sealed[:at])
+	return string(sealed[:at]), s.deployment, hmac.Equal(want, sealed)
+}
+
+// pin finds the one deployment that can serve a request which goes on from a stored response: that which made it, or
+// another one at the same model server, since conversations may go on with another model.
 func (x *exchange) pin() *openai.Error {
 	sealed := x.request.PreviousResponse
 	if len(sealed) == 0 {
 		return nil
 	}
-	for _, d := range x.model.Deployments {
-		if id, ok := x.p.openID(x.grant.SubscriptionID, d.Client.Name(), sealed); ok && d.kind().serves(x.endpoint) {
-			x.previous, x.pinned = id, d
-			return nil
+	id, made, ok := x.p.open(x.grant, sealed)
+	if !ok {
+		return responseNotFound("Previous response", "previous_response_id", string(sealed))
+	}
+	for _, m := range x.model.line {
+		for _, d := range m.Deployments {
+			if d.Client.Name() == made.Client.Name() && d.kind().serves(x.endpoint) && (x.pinned == nil || d.Model == made.Model) {
+				x.previous, x.previousSealed, x.pinned, x.pinnedTo = id, string(sealed), d, m
+			}
 		}
 	}
-	return responseNotFound("Previous response", "previous_response_id", string(sealed))
+	if x.pinned == nil {
+		e := responseNotFound("Previous response", "previous_response_id", string(sealed))
+		e.Message += " It was made at a model server that does not serve the model " +
+			strconv.Quote(x.model.Name) + ": ask the model that made it, or send the whole conversation."
+		return e
+	}
+	return nil
 }
 
 func responseNotFound(what, param, id string) *openai.Error {
+	quoted := strconv.Quote(id[:min(len(id), 128)])
 	return &openai.Error{
-		Status: http.StatusNotFound, Type: openai.TypeInvalidRequest, Param: param, Code: param[:len(param)-len("_id")] + "_not_found",
-		Message: what + " with id " + strconv.Quote(id[:min(len(id), 128)]) + " not found.",
+		Status: http.StatusNotFound, Type: openai.TypeInvalidRequest, Param: param, Code: strings.TrimSuffix(param, "_id") + "_not_found",
+		Message: what + " with id '" + quoted[1:len(quoted)-1] + "' not found.",
 	}
 }
 
@@ -130,14 +173,16 @@ func (p *Proxy) answerStored(c *fiber.Ctx, suffix, name string) *openai.Error {
 	if ctx.QueryArgs().GetBool("stream") {
 		return badParam("stream", "Stored responses are not streamed again; leave stream out.")
 	}
-	sealed := c.Params("id")
-	for _, d := range p.routes.Load().servers {
-		if id, ok := p.openID(grant.SubscriptionID, d.Client.Name(), []byte(sealed)); ok {
-			s := storedCall{p: p, subscription: grant.SubscriptionID, d: d, name: name}
-			return s.answer(ctx, url.PathEscape(id)+suffix)
-		}
+	if p.draining.Load() {
+		return errShutdown
 	}
-	return responseNotFound("Response", "response_id", sealed)
+	sealed := c.Params("id")
+	id, d, ok := p.open(grant, []byte(sealed))
+	if !ok {
+		return responseNotFound("Response", "response_id", sealed)
+	}
+	s := storedCall{p: p, subscription: grant.SubscriptionID, d: d, name: name, sealed: sealed}
+	return s.answer(ctx, url.PathEscape(id)+suffix)
 }
 
 // storedCall is one call about a stored response.
@@ -146,6 +191,7 @@ type storedCall struct {
 	subscription string
 	d            *Deployment
 	name         string
+	sealed       string // its ID as the client knows it
 }
 
 // storedWait bounds such a call.
@@ -160,7 +206,10 @@ func (s *storedCall) answer(ctx *fasthttp.RequestCtx, path string) *openai.Error
 	}
 	defer call.Close()
 	x := exchange{p: s.p, name: s.name}
-	if call.Status >= 300 {
+	switch {
+	case call.Status == http.StatusNotFound: // the model server's words would name its own ID
+		return responseNotFound("Response", "response_id", s.sealed)
+	case call.Status >= 300:
 		return x.readError(call)
 	}
 	body, refusal := s.read(call)
@@ -175,7 +224,7 @@ func (s *storedCall) answer(ctx *fasthttp.RequestCtx, path string) *openai.Error
 	ctx.Response.Header.SetContentType("application/json")
 	ctx.Response.Header.Set("X-Request-Id", s.name)
 	ctx.Response.SetBodyRaw(m.AppendWithIDs(make([]byte, 0, len(body)+128), body, func(dst, id []byte) []byte {
-		return s.p.appendSealed(dst, s.subscription, s.d.Client.Name(), id)
+		return s.p.appendSealed(dst, s.subscription, s.d.Name(), id)
 	}))
 	return nil
 }

@@ -38,6 +38,7 @@ type stream struct {
 	given   int    // how much of out has been given
 	last    []byte // what ends the stream, held until the record is durable
 	phase   phase
+	final   bool      // what ends the stream is an event other than [DONE]
 	faulty  bool      // the model server has sent an error in mid-stream
 	plain   bool      // the last event was bare JSON
 	content int64     // events with content in out
@@ -153,8 +154,10 @@ func (s *stream) Read(p []byte) (n int, err error) {
 		s.out, s.given = s.out[:0], 0
 		switch s.phase {
 		case phaseEnd:
-			s.x.recordEnd()
-			return 0, io.EOF
+			if s.trail(); len(s.out) == 0 {
+				s.x.recordEnd()
+				return 0, io.EOF
+			}
 		case phaseBreakOff:
 			return 0, io.ErrUnexpectedEOF
 		case phaseFinish:

@@ -49,7 +49,7 @@ func (s *stream) takeData(ev openai.Event) *openai.Error {
 	case c.Final:
 		// What ends the stream of a dialect without [DONE] is held as that is.
 		s.last = s.x.meter.AppendEventWithIDs(s.last[:0], ev, s.x.sealID)
-		s.phase = phaseFinish
+		s.phase, s.final = phaseFinish, true
 	case s.x.endpoint.dialect == openai.DialectResponses:
 		s.out = s.x.meter.AppendEventWithIDs(s.out, ev, s.x.sealID)
 	case !s.strip || !c.UsageMember:

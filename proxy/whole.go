@@ -23,8 +23,9 @@ func (x *exchange) receiveWhole(r *fasthttp.Response) *openai.Error {
 	if refusal := x.readWhole(r); refusal != nil {
 		return refusal
 	}
-	if x.endpoint.multipart && !isJSON(x.call.Load().ContentType) {
-		return nil // a transcript as plain text, or as subtitles
+	if x.endpoint.dialect == openai.DialectTranscriptions && !isJSON(x.call.Load().ContentType) {
+		x.meter.WholeText(r.Body()) // nothing but the text is told, so that its tokens are estimated
+		return nil
 	}
 	return x.readAnswer(r)
 }

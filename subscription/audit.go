@@ -9,7 +9,7 @@ import (
 func (s *Service) subscriptionAudit(by identity.Actor, action string, before, after *Subscription) (store.Write, error) {
 	c := identity.Change{
 		At: s.now().UTC(), Action: action, TenantID: after.TenantID,
-		ObjectID: after.ID, ObjectName: after.title(), Reason: after.CancelReason,
+		ObjectID: after.ID, ObjectName: after.Title(), Reason: after.CancelReason,
 	}
 	if before == nil {
 		return s.audit.Write(by, c, nil, after)
@@ -17,8 +17,8 @@ func (s *Service) subscriptionAudit(by identity.Actor, action string, before, af
 	return s.audit.Write(by, c, before, after)
 }
 
-// title is what people call the subscription.
-func (s Subscription) title() string {
+// Title is what people call the subscription.
+func (s Subscription) Title() string {
 	if s.ProductName != "" {
 		return s.ProductName
 	}

@@ -446,3 +446,28 @@ func TestWaitingEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestFallbackForgetsWhatFailed charges nothing that an attempt at the model asked for has said, where it failed behind it.
+func TestFallbackForgetsWhatFailed(t *testing.T) {
+	other := startOther(t)
+	h := startHub(t, nil, func(cfg *config.Config) {
+		cfg.Upstreams = append(cfg.Upstreams, other.upstream("anthropic", config.KindAnthropic, "/v1"))
+		asked := tiers("asked", "anthropic/claude-there")
+		asked.Fallbacks = []string{"spare"}
+		cfg.Models = append(cfg.Models, asked, tiers("spare", "cancel/good"))
+	})
+	other.say(200, "text/event-stream", messageStart+"event: error\ndata: "+messageError+"\n\n")
+	h.provider.Script("good", proxytest.Script{Words: 3, Usage: proxytest.UsageNever})
+	a := h.account("fallback")
+	if got := <-a.begin(t.Context(), a.chat("spare", true)); got.status != 200 || got.err != nil {
+		t.Fatalf("got %+v", got)
+	}
+	want := a.settled(t, 1)[0].Tokens
+	if got := <-a.begin(t.Context(), a.chat("asked", true)); got.status != 200 || got.err != nil {
+		t.Fatalf("got %+v", got)
+	}
+	if e := a.settled(t, 1)[0]; e.Tokens != want || e.Deployment != "cancel/good" {
+		t.Errorf("recorded %+v, want %+v", e, want)
+	}
+	h.shutDown(t)
+}

@@ -51,7 +51,12 @@ func gatewayBefore(t *testing.T, h *hub, change rewrite) string {
 	}
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, FlushInterval: -1, Transport: transport,
+	p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		// Whole, as the server closes the body of a request once its answer has begun, which would be an error of sending it.
+		body, _ := io.ReadAll(r.In.Body)
+		r.Out.Body = io.NopCloser(bytes.NewReader(body))
+	}, FlushInterval: -1, Transport: transport,
 		ModifyResponse: func(r *http.Response) error {
 			if change == nil || !strings.HasPrefix(r.Request.URL.Path, "/v1/") || r.StatusCode != http.StatusOK {
 				return nil

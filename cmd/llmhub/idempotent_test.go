@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -110,6 +114,36 @@ func TestIdempotencyKeysAreToldApart(t *testing.T) {
 	}
 }
 
+// TestIdempotentFormsMayHaveAnotherBoundary sends forms as clients do, which draw a boundary each time.
+func TestIdempotentFormsMayHaveAnotherBoundary(t *testing.T) {
+	h := idempotentHub(t)
+	key, id := h.key("client")
+	send := func(boundary, sound string) (int, bool) {
+		form := "--" + boundary + "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nagain\r\n--" + boundary +
+			"\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n" + sound + "\r\n--" + boundary + "--\r\n"
+		r := h.request(t.Context(), key, "/v1/audio/transcriptions", strings.NewReader(form))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary="+boundary)
+		r.Header.Set("Idempotency-Key", "k1")
+		resp, err := h.client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("Idempotent-Replayed") == "true"
+	}
+	for i, boundary := range []string{"one", "another", "one"} {
+		if status, replayed := send(boundary, "RIFF"); status != 200 || replayed != (i > 0) {
+			t.Errorf("boundary %s: status %d, replayed %v", boundary, status, replayed)
+		}
+	}
+	if status, _ := send("one", "RIFFs"); status != 422 {
+		t.Errorf("another file: status %d", status)
+	}
+	if n := len(h.settledEvents(id, 1)); n != 1 {
+		t.Errorf("charged %d times", n)
+	}
+}
+
 func TestIdempotentRequestsFollowOneThatRuns(t *testing.T) {
 	h := idempotentHub(t)
 	h.provider.Script("again", proxytest.Script{Words: 60, Pace: 5 * time.Millisecond})
@@ -213,6 +247,9 @@ func TestFollowersAreRevoked(t *testing.T) {
 			if err == nil {
 				_, err = io.ReadAll(resp.Body)
 				resp.Body.Close()
+				if err == nil && resp.StatusCode == 401 {
+					err = errors.New("refused") // its answer had not begun
+				}
 			}
 			ends <- err
 		}()
@@ -228,4 +265,53 @@ func TestFollowersAreRevoked(t *testing.T) {
 	}
 	h.idle()
 	h.eventually("requests left", func() bool { return h.server.proxy.Live() == 0 })
+}
+
+// TestIdempotentAnswerThatIsChargedIsKept has a client leave while it takes what has been charged already: the held end of a
+// stream, larger than what the sockets keep, and audio. Whoever asks again is not charged again.
+func TestIdempotentAnswerThatIsChargedIsKept(t *testing.T) {
+	const size = 12 << 20
+	for name, c := range map[string]struct{ path, body, until string }{
+		"end of a stream": {"/v1/responses", `{"model":"again","input":"x","stream":true}`, "event: response.completed"},
+		"audio":           {"/v1/audio/speech", `{"model":"again","input":"Guten Tag","voice":"alloy"}`, "\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := startHub(t, []string{"again"}, func(cfg *config.Config) {
+				cfg.Models[0].Idempotent, cfg.Limits.IdempotencyBytes = true, 1<<30
+			})
+			h.provider.Script("again", proxytest.Script{Deltas: []proxytest.Delta{{Text: strings.Repeat("x", size), Tokens: 9}}, Size: size})
+			key, id := h.key("client")
+			conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer %s\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+				c.path, key, len(c.body), c.body)
+			skipTo(t, conn, c.until)
+			h.settledEvents(id, 1)
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+			status, text, replayed := h.answerTo(key, "k", c.path, c.body)
+			if status != 200 || !replayed || len(text) < size {
+				t.Errorf("%d, replayed %v, %d bytes", status, replayed, len(text))
+			}
+			if events := h.settledEvents(id, 1); len(events) != 1 {
+				t.Errorf("charged %d times", len(events))
+			}
+			h.idle()
+		})
+	}
+}
+
+// skipTo reads up to a text, and no further than what has come with it.
+func skipTo(t *testing.T, r io.Reader, text string) {
+	t.Helper()
+	var seen []byte
+	for p := make([]byte, 64<<10); !bytes.Contains(seen, []byte(text)); {
+		n, err := r.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen[max(0, len(seen)-len(text)):], p[:n]...)
+	}
 }

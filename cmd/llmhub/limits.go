@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ func (l *limitFlags) add(cmd *cobra.Command) {
 		name := limitNames[n.Name]
 		cmd.Flags().Int64Var(n.Value, name.flag, 0, "at most so many "+name.usage+" (0: not limited)")
 	}
-	cmd.Flags().StringVar(&l.given.MonthlyAmount, "monthly-amount", "", `what a month may cost in the billing currency, such as 25.00 ("": not limited)`)
+	cmd.Flags().StringVar(&l.given.MonthlyAmount, "monthly-amount", "", `what a month may cost in the billing currency, such as 25.00 (0: not limited)`)
 	cmd.Flags().BoolVar(&l.given.DryRun, "dry-run-limits", false, "serve what is beyond the limits all the same, and mark it")
 }
 
@@ -60,6 +61,9 @@ func (l *limitFlags) change(cmd *cobra.Command, rules limit.Rules) (_ limit.Rule
 	}
 	if cmd.Flags().Changed("monthly-amount") {
 		rules.MonthlyAmount, changed = l.given.MonthlyAmount, true
+		if strings.Trim(rules.MonthlyAmount, "0.") == "" {
+			rules.MonthlyAmount = "" // as 0 ends the others
+		}
 	}
 	if cmd.Flags().Changed("dry-run-limits") {
 		rules.DryRun, changed = l.given.DryRun, true

@@ -101,6 +101,9 @@ func (o limitedAnswer) wantRefused(t *testing.T, code string) {
 	if o.status != http.StatusTooManyRequests || o.Error.Code != code {
 		t.Errorf("%d %q, want 429 %s", o.status, o.body, code)
 	}
+	if final := o.header.Get("X-Should-Retry") == "false"; final == (o.header.Get("Retry-After") != "") {
+		t.Errorf("%s: the client is told to try again: %v, and not to: %v", code, !final, final)
+	}
 }
 
 func (o limitedAnswer) wantServed(t *testing.T) {
@@ -156,6 +159,9 @@ func TestRateOfRequests(t *testing.T) {
 	got.wantRefused(t, "rate_limit_exceeded")
 	if s := got.header.Get("Retry-After"); s == "" || s == "0" || !strings.Contains(got.Error.Message, "3 requests a minute") {
 		t.Errorf("Retry-After %q, message %q", s, got.Error.Message)
+	}
+	if h := got.header; h.Get("X-Ratelimit-Limit-Requests") != "3" || h.Get("X-Ratelimit-Remaining-Requests") != "0" || h.Get("X-Ratelimit-Reset-Requests") == "" {
+		t.Errorf("a refusal's headers: %v", h)
 	}
 	other := h.account("b")
 	if got := other.try(other.chat(modelTalk, false)); got.header.Get("X-Ratelimit-Limit-Requests") != "" {

@@ -52,7 +52,7 @@ func (s *server) makePages() (err error) {
 	p, portal, iam := &s.people, s.cfg.Portal, s.cfg.IAM
 	s.web, err = web.New(web.Options{
 		Guard: p.guard, SignIn: p.signIn, Sessions: p.sessions, Tenants: p.tenants, Users: p.users, Profiles: p.profiles,
-		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store, Budget: s.engine.Budget, Deployments: s.deployer,
+		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store, Budget: s.engine.Budget, Alerts: s.alerts, Deployments: s.deployer,
 		TenantUsage: s.tenantUsage,
 		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
 		Prices:          func() metering.PriceList { return *s.prices.Load() },

@@ -78,6 +78,8 @@ func (s *server) startBackground(ctx context.Context) {
 	ctx, s.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	s.background.Go(func() { s.sweepSessions(ctx) })
 	s.background.Go(func() { s.deploy(ctx) })
+	s.background.Go(func() { s.raiseAlerts(ctx) })
+	s.background.Go(func() { s.alerts.Run(ctx) })
 	s.background.Go(func() {
 		today := func() store.Day { return store.DayOf(time.Now(), s.cfg.Billing.TimeZone) }
 		s.tenantUsage.KeepRecent(ctx, today, func() metering.PriceList { return *s.prices.Load() })

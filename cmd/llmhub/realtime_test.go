@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 
 	"llmhub/config"
 	"llmhub/identity"
+	"llmhub/limit"
 	"llmhub/store"
 )
 
@@ -26,6 +28,8 @@ type realtimeServer struct {
 	t        *testing.T
 	sessions atomic.Int32
 	refuse   atomic.Int32 // status to refuse sessions with
+	asked    atomic.Int32
+	hold     atomic.Pointer[chan struct{}] // a handshake waits for its closing
 	mu       sync.Mutex
 	headers  []http.Header
 	queries  []string
@@ -53,6 +57,10 @@ func (s *realtimeServer) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.headers, s.queries = append(s.headers, r.Header.Clone()), append(s.queries, r.URL.RawQuery)
 	s.mu.Unlock()
+	s.asked.Add(1)
+	if hold := s.hold.Load(); hold != nil {
+		<-*hold
+	}
 	if status := s.refuse.Load(); status != 0 {
 		w.WriteHeader(int(status))
 		fmt.Fprint(w, `{"error":{"message":"no sessions today","type":"server_error"}}`)
@@ -373,6 +381,9 @@ func TestRealtimeRefusals(t *testing.T) {
 		})
 	}
 	s.refuse.Store(0)
+	s.mu.Lock()
+	asked := len(s.headers)
+	s.mu.Unlock()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+"/v1/realtime?model=talk", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -386,5 +397,53 @@ func TestRealtimeRefusals(t *testing.T) {
 	if resp.StatusCode != http.StatusUpgradeRequired {
 		t.Errorf("without an upgrade: %d", resp.StatusCode)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.headers) != asked {
+		t.Error("the model server is asked without an upgrade")
+	}
 	h.eventually("sessions left", func() bool { return s.sessions.Load() == 0 })
+}
+
+// TestRealtimeWithoutItsHandshake lets go of all that a session holds whose client has left before the handshake could be
+// answered, so that it never runs.
+func TestRealtimeWithoutItsHandshake(t *testing.T) {
+	h, s := realtimeHub(t, config.Cancel)
+	key, _ := h.key("talker")
+	hold := make(chan struct{})
+	s.hold.Store(&hold)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET /v1/realtime?model=talk HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", key)
+	h.eventually("no session is asked for", func() bool { return s.asked.Load() > 0 })
+	_ = conn.(*net.TCPConn).SetLinger(0) // so that the answer cannot even be sent
+	conn.Close()
+	close(hold)
+	h.eventually("a session is left", func() bool {
+		return s.sessions.Load() == 0 && h.deployment(t, "talk/talk-1").InFlight == 0
+	})
+	h.shutDown(t)
+}
+
+// TestRealtimeFollowsTheKey holds each response to what the key may do when it begins, not when the session did.
+func TestRealtimeFollowsTheKey(t *testing.T) {
+	h, _ := realtimeHub(t, config.Cancel)
+	key, id := h.key("talker")
+	c := h.talk(key)
+	c.ask("resp_1", 5, 0, false)
+	c.until("response.done")
+	if _, err := h.server.service.SetKeyLimits(t.Context(), identity.Administrator(), id, limit.Rules{MonthlyTokens: 46}); err != nil {
+		t.Fatal(err)
+	}
+	c.ask("resp_2", 5, 0, false)
+	if code, event := c.closed(); code != websocket.ClosePolicyViolation || event != "budget_exceeded" {
+		t.Errorf("closed with %d, error %q", code, event)
+	}
+	if events := h.settledEvents(id, 1); len(events) > 2 || events[0].Tokens.Output > 5 {
+		t.Errorf("%+v", events)
+	}
+	h.shutDown(t)
 }

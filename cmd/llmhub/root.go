@@ -52,6 +52,8 @@ func newRootCommand(env *environment) *cobra.Command {
 		newKeyCommand(api),
 		newWorkloadCommand(api),
 		newUpstreamCommand(api),
+		newAlertCommand(api),
+		newWebhookCommand(api),
 		newUsageCommand(api),
 		newAuditCommand(api),
 		newVersionCommand(env),

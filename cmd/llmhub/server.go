@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"llmhub/alert"
 	"llmhub/catalog"
 	"llmhub/config"
 	"llmhub/deployer"
@@ -46,6 +47,8 @@ type server struct {
 	service  *subscription.Service
 	people   people
 	engine   *limit.Engine
+	crossed  *crossings
+	alerts   *alert.Service
 	recorder *metering.Recorder
 	counter  *estimate.Counter
 	proxy    *proxy.Proxy
@@ -87,7 +90,7 @@ func storeOptions(cfg *config.Config, log *slog.Logger) local.Options {
 
 // newServerOn is newServer with options of the store, which tests change.
 func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o local.Options) (_ *server, err error) {
-	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, registry: prometheus.NewRegistry()}
+	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, crossed: newCrossings(), registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -119,7 +122,7 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	s.proxy = proxy.New(proxy.Options{
 		Gate: s.gate, Recorder: s.recorder, Ledger: s.store, Estimator: s.counter, Metrics: metrics, IDKey: ids,
-		Replays: replay.NewCache(replayBounds(cfg)), Engine: s.engine, Location: cfg.Billing.TimeZone, Limits: limitsOf(cfg), Logger: log,
+		Replays: replay.NewCache(replayBounds(cfg)), Engine: s.engine, Location: cfg.Billing.TimeZone, Currency: cfg.Billing.Currency, Limits: limitsOf(cfg), Logger: log,
 	})
 	if err = s.route(cfg); err != nil {
 		return nil, err
@@ -132,6 +135,9 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 		return nil, err
 	}
 	if err = s.makeDeployer(); err != nil {
+		return nil, err
+	}
+	if err = s.makeAlerts(); err != nil {
 		return nil, err
 	}
 	s.portal = s.newPortal()
@@ -148,6 +154,7 @@ func (s *server) newEngine() *limit.Engine {
 		Ledger: s.store, Location: s.cfg.Billing.TimeZone,
 		Prices: s.priceList,
 		KeysOf: s.gate.KeyIDs, SubscriptionOf: s.gate.SubscriptionOf,
+		Crossed: func(c limit.Crossing) { s.crossed.add(c) },
 	})
 }
 
@@ -314,6 +321,7 @@ func (s *server) reload(cfg *config.Config) error {
 		{"iam", true, s.cfg.IAM.Equal(cfg.IAM)},
 		{"cce", s.cfg.CCE, cfg.CCE},
 		{"clusters", s.cfg.Clusters, cfg.Clusters},
+		{"webhooks", s.cfg.Webhooks, cfg.Webhooks},
 		{"keys", s.cfg.Keys, cfg.Keys},
 		{"limits", s.cfg.Limits, cfg.Limits},
 		{"stream", s.cfg.Stream, stream},
@@ -425,7 +433,7 @@ func (s *server) newPortal() *portal.Portal {
 		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
 		Tokens: p.tokens, Audit: p.audit, Ledger: s.store, Deployments: s.deployer,
 		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, DrainUpstream: s.proxy.DrainDeployment, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
-		Prices: s.priceList, Budget: s.engine.Budget,
+		Prices: s.priceList, Budget: s.engine.Budget, Alerts: s.alerts,
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,
 	})

@@ -21,6 +21,7 @@ stage.looks('pages of a customer', async (visitor) => {
   const asleep = await chooseProject(visitor, draft);
   visitor.expectAnswer(422, `${sub}/keys/new`);
   visitor.expectAnswer(422, `${key}/limits`);
+  visitor.expectAnswer(422, '/webhook');
   visitor.expectAnswer(422, '/account/tokens');
   visitor.expectAnswer(401, '/v1/chat/completions');
   visitor.answerDialogs('beforeunload', 'accept');
@@ -53,6 +54,8 @@ stage.looks('pages of a customer', async (visitor) => {
     { name: 'consumption-models', path: `${sub}/consumption?by=model`, ready: (p) => p.locator('details.as-table summary').click() },
     { name: 'consumption-none', path: `${sub}/consumption?month=2026-01` },
     { name: 'consumption-range', path: `${sub}/consumption?from=2026-06-01&to=2026-11-22` },
+    { name: 'alerts', path: '/alerts' },
+    { name: 'webhook-refused', path: '/alerts', ready: refusedWebhook },
     { name: 'playground', path: '/playground' },
     { name: 'playground-answer', path: '/playground', ready: (p) => answered(p, stage.demo.key) },
     { name: 'playground-refused', path: '/playground', ready: (p) => answered(p, 'sk-lh-wrong') },
@@ -110,6 +113,14 @@ async function refusedLimits(page) {
   await page.locator('#monthly_amount').fill('a lot');
   await page.locator('#concurrency').fill('0');
   await send(page);
+  await page.getByRole('alert').waitFor();
+}
+
+/** Sends an address past the browser's own check. @param {import('playwright-core').Page} page */
+async function refusedWebhook(page) {
+  await page.locator('form[action="/webhook"]').evaluate((form) => { /** @type {HTMLFormElement} */ (form).noValidate = true; });
+  await page.locator('#url').fill('ftp://example.com');
+  await page.locator('form[action="/webhook"] button').click();
   await page.getByRole('alert').waitFor();
 }
 

@@ -105,9 +105,9 @@ func TestLanguagesAgree(t *testing.T) {
 
 // dynamic are the beginnings of keys that are put together when a page is made; what follows is a word of the domain.
 var dynamic = []string{
-	"audit.action.", "audit.actor.", "catalog.facet.", "catalog.sort.", "check.", "check.state.", "deploy.step.", "diff.", "done.", "integration.error.", "keys.period.", "keys.source.", "keys.source.text.", "keys.state.", "limits.rule.", "models.kind.", "models.unit.", "opsubs.state.",
+	"audit.action.", "audit.actor.", "catalog.facet.", "catalog.sort.", "check.", "check.state.", "deploy.step.", "diff.", "done.", "integration.endpoint.", "integration.error.", "keys.period.", "keys.source.", "keys.source.text.", "keys.state.", "limits.rule.", "models.kind.", "models.unit.", "opsubs.state.",
 	"product.cost.", "product.licence.", "product.section.", "product.type.", "rights.hint.", "profile.note.", "profile.state.", "right.", "subscription.state.", "subscription.tab.",
-	"tenants.state.", "usage.unit.line.", "upstreams.breaker.", "upstreams.state.", "job.", "phase.", "reason.", "release.", "step.", "step.coming.", "workload.state.", "workloads.tab.",
+	"tenants.state.", "usage.unit.line.", "upstreams.breaker.", "upstreams.state.", "webhook.delivery.", "job.", "phase.", "reason.", "release.", "step.", "step.coming.", "workload.state.", "workloads.tab.",
 }
 
 // templateKey finds the messages that a template names.

@@ -12,12 +12,12 @@ import (
 )
 
 // actionInSource finds the actions by which the domain audits its changes.
-var actionInSource = regexp.MustCompile(`(?:Action: |Action = |by, |(?:Ready|Failed|Removed): )"([a-z_]+\.[a-z_]+)"`)
+var actionInSource = regexp.MustCompile(`(?:Action: |Action = |by, |hookAudit\(by, |(?:Ready|Failed|Removed): )"([a-z_]+\.[a-z_]+)"`)
 
 // Every kind of change that the domain audits can be chosen on the page, whose words the messages' own tests look after.
 func TestAuditKnowsEveryAction(t *testing.T) {
 	used := []string{"workload." + string(deployer.JobRollback), "workload." + string(deployer.JobUninstall)} // put together there
-	for _, dir := range []string{"../../identity", "../../subscription", "../../deployer", ".."} {
+	for _, dir := range []string{"../../identity", "../../subscription", "../../deployer", "../../alert", ".."} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"llmhub/alert"
 	"llmhub/catalog"
 	"llmhub/identity"
 	"llmhub/limit"
@@ -167,6 +168,7 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 	o := web.Options{
 		Audit: identity.NewAudit(d), Sessions: identity.NewSessions(d, sealer, identity.SessionOptions{}, now), Ledger: d,
 		Catalog: func() *catalog.Catalog { return products }, Models: testModels, Prices: func() metering.PriceList { return testPrices(f.t) },
+		Alerts: alert.NewService(alert.Options{Documents: d, Sealer: sealer, Now: now, AllowPrivate: true}),
 		Budget: func(context.Context, limit.Scope) (limit.BudgetState, error) {
 			return limit.BudgetState{Month: store.DayOf(now(), zone).Month(), SpentTokens: f.spent.SpentTokens, ReservedTokens: f.spent.ReservedTokens, SpentAmount: f.spent.SpentAmount}, nil
 		},

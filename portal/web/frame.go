@@ -33,6 +33,7 @@ type frame struct {
 	Person  *person
 	Tenant  *tenantLabel
 	Banner  *banner
+	Alerts  []alertLine
 	Foot    []link
 	SignIn  bool
 	Support string
@@ -102,6 +103,12 @@ func (v *visit) completeCustomer(f *frame) error {
 		f.Tenant.Name = ""
 	}
 	f.Nav = v.customerNav()
+	if f.Current != alertsPath {
+		var err error
+		if f.Alerts, err = v.openAlerts(); err != nil {
+			return err
+		}
+	}
 	profile, err := v.web.Profiles.Get(v.ctx, v.Actor, v.Tenant.ID)
 	if err != nil {
 		if errors.Is(err, &fault.Error{Kind: fault.Forbidden}) {

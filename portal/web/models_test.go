@@ -47,8 +47,8 @@ func TestIntegration(t *testing.T) {
 		o.PublicURL, o.Links.Documentation = &url.URL{Scheme: "https", Host: "hub.example"}, "https://docs.example/"
 	})
 	a := f.browser().get("/integration")
-	a.wants(t, http.StatusOK, "https://hub.example/v1", "https://docs.example/", "openai-go", "langchain", "stream_options", "LLM_HUB_KEY", "/v1/usage?month=", "key_deactivated", "-_HERE", "-⟦")
-	for _, target := range []string{"start", "libraries", "streaming", "errors", "limits", "usage", "python-heading", "go-heading"} {
+	a.wants(t, http.StatusOK, "https://hub.example/v1", "https://docs.example/", "openai-go", "langchain", "stream_options", "LLM_HUB_KEY", "/v1/usage?month=", "key_deactivated", "/audio/speech", "budget_exceeded", "-_HERE", "-⟦")
+	for _, target := range []string{"start", "libraries", "endpoints", "streaming", "errors", "limits", "usage", "anthropic-heading", "python-heading", "go-heading"} {
 		if !strings.Contains(a.text, `href="#`+target+`"`) || !strings.Contains(a.text, `id="`+target+`"`) {
 			t.Errorf("no link to, or no part %s", target)
 		}

@@ -18,6 +18,7 @@ var done = map[string]bool{
 	"rights-revoked":         true,
 	"key-deactivated":        true,
 	"limits-saved":           true,
+	"webhook-removed":        true,
 	"subscription-cancelled": true,
 	"configuration-saved":    true,
 	"draft-discarded":        true,
@@ -42,6 +43,7 @@ func (v *visit) customerNav() []navGroup {
 		{v.t("nav.llmhub"), []navLink{
 			{Href: "/consumption", Text: v.t("nav.consumption"), Icon: "chart"},
 			{Href: "/keys", Text: v.t("nav.keys"), Icon: "key"},
+			{Href: alertsPath, Text: v.t("nav.alerts"), Icon: "alert"},
 			{Href: "/models", Text: v.t("nav.models"), Icon: "cpu"},
 			{Href: "/playground", Text: v.t("nav.playground"), Icon: "message"},
 		}},

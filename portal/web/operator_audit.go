@@ -36,7 +36,7 @@ var auditTemplate = newPage[auditPage]("operator-audit")
 // auditActions are the kinds of change that there are, as the domain names them.
 var auditActions = []string{
 	"profile.submit", "profile.withdraw", "profile.approve", "profile.reject", "tenant.create", "tenant.suspend", "tenant.resume",
-	"subscription.subscribe", "subscription.cancel", "subscription.limits", "key.create", "key.deactivate", "key.limits", "user.create", "user.update", "user.rights", "session.begin",
+	"subscription.subscribe", "subscription.cancel", "subscription.limits", "key.create", "key.deactivate", "key.limits", "webhook.set", "webhook.remove", "user.create", "user.update", "user.rights", "session.begin",
 	"upstream.drain", "upstream.resume", "operator.create", "operator.password", "operator.disable", "personal_token.create", "personal_token.revoke",
 	"workload.deploy", "workload.upgrade", "workload.rollback", "workload.uninstall", "workload.continue", "workload.forget",
 	"workload.ready", "workload.failed", "workload.removed",

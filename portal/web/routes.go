@@ -53,7 +53,7 @@ func (w *Web) routes() []route {
 	var all []route
 	for _, part := range [][]route{
 		w.signInRoutes(), w.catalogRoutes(), w.subscribeRoutes(), w.organizationRoutes(), w.operatorRoutes(),
-		w.dashboardRoutes(), w.workloadRoutes(), w.deployRoutes(), w.keyRoutes(), w.manageRoutes(), w.consumptionRoutes(), w.modelsRoutes(), w.integrationRoutes(), w.playgroundRoutes(),
+		w.dashboardRoutes(), w.workloadRoutes(), w.deployRoutes(), w.keyRoutes(), w.manageRoutes(), w.consumptionRoutes(), w.alertRoutes(), w.modelsRoutes(), w.integrationRoutes(), w.playgroundRoutes(),
 		w.accountRoutes(), w.rightsRoutes(), w.aboutRoutes(),
 	} {
 		all = append(all, part...)

@@ -78,7 +78,7 @@ func TestPagesAreForTheirAudience(t *testing.T) {
 	f := newFixture(t)
 	f.approve("D1", "owner.one")
 	nobody, customer, operator := f.browser(), f.signIn("D1", "owner.one"), f.operator()
-	ids := map[string]string{"workload": "wl_x", "draft": "drf_x", "id": "sub_x", "subscription": "sub_x", "key": "key_x", "tenant": "ten_x", "product": "llm-hub", "document": "eula", "user": "usr_x", "session": "s", "token": "t"}
+	ids := map[string]string{"workload": "wl_x", "draft": "drf_x", "id": "sub_x", "subscription": "sub_x", "key": "key_x", "tenant": "ten_x", "product": "llm-hub", "document": "eula", "user": "usr_x", "session": "s", "token": "t", "alert": "alr_x"}
 	for _, r := range f.web.RouteInfos() {
 		if r.For == "anyone" || r.For == "signed-in" && r.Method == http.MethodPost {
 			continue
@@ -109,7 +109,7 @@ func TestFormsOfOthersAreRefused(t *testing.T) {
 	tenant, _ := f.tenantOf("D1", "owner.one")
 	f.deployments.put(tenant.ID, "wl_x", nil)
 	draft := strings.TrimPrefix(victim.beginAt("valkey"), "/deploy/")
-	ids := map[string]string{"workload": "wl_x", "draft": draft, "id": sub, "product": "llm-hub", "key": "key_x", "subscription": sub, "tenant": "ten_x", "user": "usr_x", "session": "s", "token": "t"}
+	ids := map[string]string{"workload": "wl_x", "draft": draft, "id": sub, "product": "llm-hub", "key": "key_x", "subscription": sub, "tenant": "ten_x", "user": "usr_x", "session": "s", "token": "t", "alert": "alr_x"}
 	tried := 0
 	for _, r := range f.web.RouteInfos() {
 		if r.Method != http.MethodPost || r.For == "operators" {

@@ -71,8 +71,8 @@ func TestConsumptionOfOtherUnits(t *testing.T) {
 		using(paint.ID, "painter", on(3), store.Quantities{}.Plus(store.UnitImage1024, 1000).Plus(store.UnitImageTall, 200).Plus(store.UnitImage, 34)),
 		using(paint.ID, "allround", on(4), store.Quantities{}.Plus(store.UnitAudioMillisecond, 3_661_250).Plus(store.UnitSearch, 4000)),
 	)
-	const lines = `<td class="num small">34 images of other sizes<br>1,000 images 1024×1024<br>200 images 1024×1536</td>`
-	b.get(path).wants(t, http.StatusOK, `<th scope="col" class="num">Other units</th>`, "-characters", "-Characters", lines, `<td class="num small">0</td>`,
+	const lines = `<td class="num small units">34 images of other sizes<br>1,000 images 1024×1024<br>200 images 1024×1536</td>`
+	b.get(path).wants(t, http.StatusOK, `<th scope="col" class="num">Other units</th>`, "-characters", "-Characters", lines, `<td class="num small units">0</td>`,
 		`<h2>Images</h2><p class="value">1,234</p>`, `<p class="value">3,661.25 s</p>`, `<p class="value">4,000</p>`, ">3,661.25 s of audio<", "<br>4,000 searches<",
 		`<p class="value">€507.92</p>`, "Before monthly invoice", // 1,234 images at 0.04, 3,661.25 s and 4 thousand searches at 0.125, and the chat for 0.40
 		">chat</a>", ">paint</a>", "painter")

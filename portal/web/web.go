@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"llmhub/alert"
 	"llmhub/catalog"
 	"llmhub/identity"
 	"llmhub/limit"
@@ -60,6 +61,8 @@ type Options struct {
 	Upstreams func() []gateway.Upstream
 	// Budget tells how much of a scope's budgets has been used this month.
 	Budget func(context.Context, limit.Scope) (limit.BudgetState, error)
+	// Alerts are those of budgets.
+	Alerts *alert.Service
 	// Chat answers a prompt with a key for browsers without JavaScript.
 	Chat Chat
 	// CustomersSignIn says that there is a directory customers can sign in with.

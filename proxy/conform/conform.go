@@ -210,6 +210,9 @@ func (r *Runner) exchange(ctx context.Context, c *proxytest.Case, key Key, calls
 	}
 	sent, _ := r.Provider.LastSent(c.Model)
 	if err := c.Check(seen.Status, seen.Body, sent); err != nil {
+		if seen.Err != nil {
+			err = fmt.Errorf("%w; the answer ended with %w", err, seen.Err)
+		}
 		return err
 	}
 	if want := c.Want.RetryAfter; want != "" && seen.Header.Get("Retry-After") != want {

@@ -29,6 +29,8 @@ type Error struct {
 	Param string
 	// RetryAfter says when to try again; 0 says nothing.
 	RetryAfter time.Duration
+	// Final says that sending the same request again is of no use, where clients would think so by the status.
+	Final bool
 }
 
 // Error returns the message.

@@ -1,6 +1,9 @@
 package openai
 
-import "iter"
+import (
+	"bytes"
+	"iter"
+)
 
 const (
 	// maxText bounds the text kept of one answer, in bytes.
@@ -92,6 +95,25 @@ func (m *Meter) Whole(body []byte) (Chunk, error) {
 	}
 	return m.reader.chunk, nil
 }
+
+// WholeText takes an answer that is a transcript in plain text or subtitles. Its text is kept without the numbers and times
+// of cues.
+func (m *Meter) WholeText(body []byte) {
+	t := m.lane(lane{kind: laneContent})
+	for line := range bytes.Lines(body) {
+		if isNumber(bytes.TrimSpace(line)) || bytes.Contains(line, []byte("-->")) {
+			continue
+		}
+		if m.kept+len(line) > maxText {
+			m.unkept += int64(len(line))
+			continue
+		}
+		t.text = append(t.text, line...)
+		m.kept += len(line)
+	}
+}
+
+func isNumber(word []byte) bool { return len(word) > 0 && len(bytes.Trim(word, "0123456789")) == 0 }
 
 // read walks a chunk or a whole answer and, if all of it is sound, takes its usage and the ends of its choices. What the
 // reader knows of usage and units is, between answers, what the meter knows.

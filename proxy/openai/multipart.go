@@ -25,7 +25,8 @@ func PeekMultipart(d Dialect, body []byte, contentType string) (Request, error) 
 	p := peeker{req: Request{N: 1, dialect: d, multipart: true}}
 	kind, params, err := mime.ParseMediaType(contentType)
 	boundary := params["boundary"]
-	if err != nil || kind != "multipart/form-data" || boundary == "" || len(boundary) > maxBoundary {
+	// A boundary in the form of RFC 2231, with an asterisk, is another one to many readers.
+	if err != nil || kind != "multipart/form-data" || boundary == "" || len(boundary) > maxBoundary || strings.Contains(contentType, "*") {
 		return Request{}, badRequest("", "The Content-Type must be multipart/form-data with a boundary of at most "+
 			strconv.Itoa(maxBoundary)+" characters.")
 	}
@@ -91,6 +92,9 @@ func (p *peeker) part(body []byte, header string, content span) *Error {
 	if err != nil || kind != "form-data" || params["name"] == "" {
 		return malformed("a part has no form-data disposition with a name")
 	}
+	if extendedName(disposition) {
+		return malformed("the name of a part is in the form of RFC 2231, which many readers do not know")
+	}
 	_, isFile := params["filename"]
 	f := p.field([]byte(params["name"]), fieldsOf[p.req.dialect])
 	if f == fieldNone {
@@ -102,6 +106,26 @@ func (p *peeker) part(body []byte, header string, content span) *Error {
 	}
 	p.formValue(f, body, content)
 	return nil
+}
+
+// extendedName says whether a disposition may have a name* beside, or in place of, its name. filename* is common.
+func extendedName(disposition string) bool {
+	for text, quoted := disposition, false; text != ""; quoted = !quoted {
+		var piece string
+		piece, text, _ = strings.Cut(text, `"`)
+		for quoted && strings.HasSuffix(piece, `\`) && text != "" { // the quote is escaped
+			piece, text, _ = strings.Cut(text, `"`)
+		}
+		if quoted {
+			continue
+		}
+		for param := range strings.SplitSeq(piece, ";") {
+			if name, value, ok := strings.Cut(strings.ToLower(strings.TrimSpace(param)), "*"); ok && name == "name" && strings.Contains(value, "=") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // formValue takes the value of a member that the gateway acts on.

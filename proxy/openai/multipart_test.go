@@ -92,6 +92,9 @@ func TestPeekMultipartRefuses(t *testing.T) {
 		{"damaged header", kind, "--b\r\nContent-Disposition form-data\r\n\r\nx\r\n--b--\r\n", ""},
 		{"folded header", kind, "--b\r\nContent-Disposition: form-data;\r\n name=\"model\"\r\n\r\nx\r\n--b--\r\n", ""},
 		{"two dispositions", kind, "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--\r\n", ""},
+		{"boundary of RFC 2231", kind + "; boundary*=utf-8''c", strings.ReplaceAll(model, "--b", "--c") + "--c--\r\n", ""},
+		{"name of RFC 2231", kind, model + "--b\r\nContent-Disposition: form-data; name=\"model\"; name*=utf-8''x\r\n\r\nother\r\n--b--\r\n", ""},
+		{"name in pieces", kind, model + "--b\r\nContent-Disposition: form-data; filename=\"a\\\";b\"; NAME*0=x; name=\"model\"\r\n\r\nother\r\n--b--\r\n", ""},
 		{"encoded", kind, "--b\r\nContent-Disposition: form-data; name=model\r\nContent-Transfer-Encoding: base64\r\n\r\nbQ==\r\n--b--\r\n", ""},
 		{"no name", kind, "--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", ""},
 		{"too many parts", kind, many + model + "--b--\r\n", ""},
@@ -166,4 +169,12 @@ func modelOf(t *testing.T, body []byte, contentType string) string {
 		t.Fatalf("%d models", n)
 	}
 	return model
+}
+
+func TestPeekMultipartTakesFileNamesOfRFC2231(t *testing.T) {
+	body := "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n" +
+		"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"name*=.wav\"; filename*=utf-8''%C3%A4.wav\r\n\r\nx\r\n--b--\r\n"
+	if r, err := PeekMultipart(DialectTranscriptions, []byte(body), "multipart/form-data; boundary=b"); err != nil || string(r.Model) != "m" {
+		t.Errorf("%+v, %v", r, err)
+	}
 }

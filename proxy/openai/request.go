@@ -27,7 +27,8 @@ type Request struct {
 	// MaxTokens bounds the answer, or each of its choices, in tokens; 0 if the caller gave no bound. max_completion_tokens
 	// goes before max_tokens.
 	MaxTokens int64
-	// N is the number of choices asked for, at least 1.
+	// N is the number of choices asked for, at least 1. Legacy completions make as many for each prompt, or best_of of them, of
+	// which the best are sent but all are charged.
 	N int64
 
 	// PreviousResponse is the ID of the stored response that a request of DialectResponses goes on from; empty if there
@@ -39,6 +40,8 @@ type Request struct {
 	dialect      Dialect
 	multipart    bool
 	chat         bool // there are messages
+	bestOf       int64
+	prompts      int64
 	model        span
 	options      span // the value of stream_options; empty if there is no such member
 	optionsNull  bool
@@ -66,6 +69,8 @@ const (
 	fieldMaxCompletion
 	fieldMaxOutput
 	fieldN
+	fieldBestOf
+	fieldPrompt
 	fieldPrevious
 	fieldBackground
 	fieldConversation
@@ -85,6 +90,8 @@ var fieldNames = [...]string{
 	fieldMaxCompletion: "max_completion_tokens",
 	fieldMaxOutput:     "max_output_tokens",
 	fieldN:             "n",
+	fieldBestOf:        "best_of",
+	fieldPrompt:        "prompt",
 	fieldPrevious:      "previous_response_id",
 	fieldBackground:    "background",
 	fieldConversation:  "conversation",
@@ -96,7 +103,7 @@ var fieldNames = [...]string{
 
 // fieldsOf are the members that the gateway acts on in each dialect.
 var fieldsOf = [...][]field{
-	DialectChat:           {fieldModel, fieldStream, fieldOptions, fieldMessages, fieldMaxTokens, fieldMaxCompletion, fieldN},
+	DialectChat:           {fieldModel, fieldStream, fieldOptions, fieldMessages, fieldMaxTokens, fieldMaxCompletion, fieldN, fieldBestOf, fieldPrompt},
 	DialectResponses:      {fieldModel, fieldStream, fieldMaxOutput, fieldPrevious, fieldBackground, fieldConversation},
 	DialectMessages:       {fieldModel, fieldStream, fieldMessages, fieldMaxTokens},
 	DialectImages:         {fieldModel, fieldStream, fieldN, fieldSize},
@@ -155,10 +162,21 @@ func (p *peeker) finished() (Request, error) {
 			p.req.MaxTokens = b.n
 		}
 	}
+	if p.req.dialect == DialectChat && !p.req.chat {
+		p.req.N = times(max(p.req.N, p.req.bestOf), max(p.req.prompts, 1))
+	}
 	if p.req.dialect == DialectImages {
 		p.req.Units.Images = p.req.N
 	}
 	return p.req, nil
+}
+
+// times multiplies two counts, up to the largest.
+func times(a, b int64) int64 {
+	if a > maxCount/b {
+		return maxCount
+	}
+	return a * b
 }
 
 func syntaxError(body []byte, at int) *Error {
@@ -229,6 +247,10 @@ func (p *peeker) member(f field) {
 		p.bound(2)
 	case fieldN:
 		p.req.N = p.number("n", 1, 1)
+	case fieldBestOf:
+		p.req.bestOf = p.number("best_of", 0, 0)
+	case fieldPrompt:
+		p.prompt()
 	case fieldPrevious:
 		p.req.PreviousResponse, p.req.previous = p.name("previous_response_id", maxResponseID)
 	case fieldBackground:
@@ -284,6 +306,20 @@ func (p *peeker) characters() {
 		text = appendUnescaped(nil, text)
 	}
 	p.req.Units.Characters = int64(utf8.RuneCount(text))
+}
+
+// prompt counts the prompts of a legacy completion: one is a text or a list of tokens, several are a list of these.
+func (p *peeker) prompt() {
+	if p.peek() != '[' {
+		p.skip()
+		return
+	}
+	for ok := p.firstElement(); ok; ok = p.nextElement() {
+		if c := p.peek(); c == '"' || c == '[' {
+			p.req.prompts++
+		}
+		p.skip()
+	}
 }
 
 // name consumes a text of at most limit bytes, a view unless it is written with escapes; null stands for none. The span is

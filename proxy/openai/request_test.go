@@ -318,3 +318,22 @@ func depthOf(b []byte) int {
 		}
 	}
 }
+
+// TestPeekCountsChoices counts all that a request has generated, for the bound on its answer holds for each of them.
+func TestPeekCountsChoices(t *testing.T) {
+	for body, want := range map[string]int64{
+		`{"model":"m","prompt":"x"}`:                                       1,
+		`{"model":"m","prompt":["x","y","z"],"n":2}`:                       6,
+		`{"model":"m","prompt":[1,2,3],"n":2}`:                             2,
+		`{"model":"m","prompt":[[1,2],[3]]}`:                               2,
+		`{"model":"m","prompt":[],"best_of":null}`:                         1,
+		`{"model":"m","prompt":["x","y"],"n":2,"best_of":5}`:               10,
+		`{"model":"m","prompt":["x","y"],"n":1000000000000}`:               maxCount,
+		`{"model":"m","messages":[],"prompt":["x","y"],"best_of":3}`:       1,
+		`{"model":"m","prompt":["x","y"],"best_of":3,"messages":[],"n":2}`: 2,
+	} {
+		if r, err := Peek([]byte(body)); err != nil || r.N != want {
+			t.Errorf("%s: %d, %v, want %d", body, r.N, err, want)
+		}
+	}
+}

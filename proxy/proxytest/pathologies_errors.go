@@ -8,8 +8,9 @@ const prettyError = "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"T
 // faultsInStreams has errors behind the status 200.
 func faultsInStreams() []Case {
 	inBand := apiError("server_error", "", "The engine died.")
-	early := Want{Bytes: HTTPError, Status: http.StatusBadGateway, Calls: 1}
-	named := Want{Bytes: HTTPError, Status: http.StatusServiceUnavailable, Calls: 1}
+	// Nothing has been sent to the client yet, so that a gateway may try again.
+	early := Want{Bytes: HTTPError, Status: ServerError}
+	named := Want{Bytes: HTTPError, Status: http.StatusServiceUnavailable}
 	// The error is content neither of the client's nor of the ledger's.
 	kept := exact(Stripped, "partial", output(4))
 	return []Case{

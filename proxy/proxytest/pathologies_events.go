@@ -13,23 +13,21 @@ type eventAPI struct {
 	// prompt is what the body counts; errorBody an error as an event of the API, and final the event that ends a stream.
 	prompt           int64
 	errorBody, final string
-	// errorStatus is what that error becomes in place of an answer.
-	errorStatus int
 	// stopped says that the answer is known to be complete before the event that ends the stream, usage and all.
 	stopped bool
 }
 
 var responsesAPI = eventAPI{name: "responses", path: "/responses", prompt: legacyPrompt,
 	body:      func(members string) string { return `{"model":"MODEL",` + members + `"input":"` + promptText + `"}` },
-	errorBody: `{"type":"error","code":"server_error","message":"The engine died.","param":null,"sequence_number":9}`, errorStatus: http.StatusBadGateway,
-	final: "response.completed"}
+	errorBody: `{"type":"error","code":"server_error","message":"The engine died.","param":null,"sequence_number":9}`,
+	final:     "response.completed"}
 
 var messagesAPI = eventAPI{name: "messages", path: "/messages", prompt: casePrompt, stopped: true,
 	body: func(members string) string {
 		return `{"model":"MODEL","max_tokens":1024,` + members + `"messages":[{"role":"user","content":"` + promptText + `"}]}`
 	},
-	errorBody: messagesError("overloaded_error", "Overloaded"), errorStatus: http.StatusServiceUnavailable,
-	final: "message_stop"}
+	errorBody: messagesError("overloaded_error", "Overloaded"),
+	final:     "message_stop"}
 
 func (e *eventAPI) streamed() string { return e.body(`"stream":true,`) }
 
@@ -162,7 +160,7 @@ func (e *eventAPI) errors() []Case {
 		{Name: "error-event-final", About: "an error event, and behind it the event of a good end", Script: fault(4, true),
 			Want: e.exact(Whatever, "partial", 4)},
 		{Name: "error-first", About: "the first event is an error: it gets a status", Script: fault(-1, false),
-			Want: Want{Bytes: HTTPError, Status: e.errorStatus}},
+			Want: Want{Bytes: HTTPError, Status: ServerError}},
 	}
 	for _, s := range []struct {
 		name         string

@@ -77,6 +77,8 @@ func mediaAndRanking() []Case {
 	speech := `{"model":"MODEL","input":"` + promptText + `","voice":"alloy"`
 	prompt := `{"model":"MODEL","prompt":"` + promptText + `"`
 	documents := `{"model":"MODEL","query":"` + promptText + `","documents":["one","two"]}`
+	reranked := free(Usage{Prompt: casePrompt})
+	reranked.Most.Searches = 1 // it is one, whether or not it is billed as such
 	all := []Case{
 		{Name: "images", About: "two images with tokens", Path: "/images/generations", Body: prompt + `,"n":2,"size":"1024x1024"}`, Want: free(image)},
 		{Name: "images-units", About: "two images, and nothing said of them", Path: "/images/generations", Script: units,
@@ -103,7 +105,7 @@ func mediaAndRanking() []Case {
 		{Name: "translation", About: "a translation", Path: "/audio/translations", Body: formBody("model", "MODEL"), Want: free(tokens)},
 		{Name: "moderations", About: "a moderation uses nothing that is told", Path: "/moderations", Body: `{"model":"MODEL","input":"` + promptText + `"}`,
 			Want: loose(Usage{})},
-		{Name: "rerank", About: "a rerank with tokens", Path: "/rerank", Body: documents, Want: free(Usage{Prompt: casePrompt})},
+		{Name: "rerank", About: "a rerank with tokens", Path: "/rerank", Body: documents, Want: reranked},
 		{Name: "rerank-searches", About: "a rerank with search units", Path: "/rerank", Script: units, Body: documents, Want: loose(Usage{Searches: 1})},
 	}
 	sum := sha256.Sum256([]byte(formFile()))

@@ -24,6 +24,7 @@ var routes = map[string]func(*answer) error{
 	"/messages/count_tokens": (*answer).countTokens,
 	"/images/generations":    (*answer).images,
 	"/images/edits":          (*answer).images,
+	"/images/variations":     (*answer).images,
 	"/audio/speech":          (*answer).speech,
 	"/audio/transcriptions":  (*answer).transcription,
 	"/audio/translations":    (*answer).transcription,
