@@ -31,7 +31,7 @@ func TestDirectRunPrintsEveryScenario(t *testing.T) {
 	if err := run(t.Context(), args, nil, &out, &log); err != nil {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
-	for _, want := range []string{"### Whole answers", "### Streams of 100 events", "### Responses of 100 events", "### Messages of 100 events", "### Paced streams", "| 256 | direct |"} {
+	for _, want := range []string{"### Whole answers", "### Streams of 100 events", "### Responses, streams of 100 events", "### Messages, streams of 100 events", "### Paced streams", "| 256 | direct |"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
