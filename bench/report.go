@@ -26,8 +26,12 @@ func (b *bench) report(out io.Writer) {
 }
 
 func (b *bench) machine(out io.Writer) {
-	fmt.Fprintf(out, "%s. %d cores (%s), Linux %s, %s, nginx %s with %d workers.\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"),
-		runtime.NumCPU(), processor(), firstLine("/proc/sys/kernel/osrelease"), runtime.Version(), nginxVersion(), b.nginxWorkers)
+	nginx := ""
+	if slices.Contains(b.only, targetNginx) {
+		nginx = fmt.Sprintf(", nginx %s with %d workers", nginxVersion(), b.nginxWorkers)
+	}
+	fmt.Fprintf(out, "%s. %d cores (%s), Linux %s, %s%s.\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"),
+		runtime.NumCPU(), processor(), firstLine("/proc/sys/kernel/osrelease"), runtime.Version(), nginx)
 	fmt.Fprintf(out, "Load generator, model server and proxies share the machine. Data on %s. Authentication and durable metering are on.\n",
 		fileSystem(b.dir))
 	fmt.Fprintf(out, "CPU is that of the proxy's processes alone, by request. Times are medians over the rounds; \"added\" is over direct.\n\n")
