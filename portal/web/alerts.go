@@ -115,7 +115,7 @@ func (v *visit) alertLine(a alert.Alert) alertLine {
 
 // quantity writes tokens, or an amount of money, as the visitor's language does.
 func (v *visit) quantity(decimal, unit string) string {
-	if unit == "tokens" {
+	if unit == alert.Tokens {
 		n, err := strconv.ParseInt(decimal, 10, 64)
 		if err != nil {
 			return decimal
