@@ -7,7 +7,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal clean
+.PHONY: help build run test test-kill test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal bench-limits clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,11 +44,14 @@ check: ## What needs no tests: formatting, vet, tidy modules, the example config
 	$(GO) vet $(PACKAGES)
 	$(GO) mod tidy -diff
 
-bench: ## Measure against a plain nginx: CPU, latency, memory (about 6 minutes; Debian package nginx-light)
+bench: ## Measure against a plain nginx: CPU, latency, memory (about 7 minutes; Debian package nginx-light)
 	$(GO) run ./bench
 
 bench-portal: ## Measure the portal's pages on the large demo: 100,000 keys (about 3 minutes)
 	$(GO) run ./bench portal
+
+bench-limits: ## Use 1,000 keys beyond their limits and compare with the ledger (about 2 minutes)
+	$(GO) run ./bench limits
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -31,7 +31,7 @@ func TestDirectRunPrintsEveryScenario(t *testing.T) {
 	if err := run(t.Context(), args, nil, &out, &log); err != nil {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
-	for _, want := range []string{"### Whole answers", "### Streams of 100 events", "### Paced streams", "| 256 | direct |"} {
+	for _, want := range []string{"### Whole answers", "### Streams of 100 events", "### Responses, streams of 100 events", "### Messages, streams of 100 events", "### Paced streams", "| 256 | direct |"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
@@ -65,7 +65,7 @@ func TestClientCountsInEverySplit(t *testing.T) {
 	for _, split := range []proxytest.Split{{}, {Bytes: 1}, {Bytes: 9}, {Events: 7}, {Events: 1000}, {Seed: 5}} {
 		p.Script(modelName, proxytest.Script{Split: split})
 		for _, kind := range []string{kindStream, kindResponses, kindMessages} {
-			j := scenario{kind: kind, clients: 2}.job("t", addr, "k", time.Nanosecond)
+			j := scenario{kind: kind, clients: 2}.job(&target{name: "t", addr: addr, key: "k"}, time.Nanosecond)
 			r, err := j.run(func(result) error { return nil })
 			if err != nil || r.Errors != 0 || r.Requests != 2 || r.Events != 2*streamEvents || r.First.P50 > r.Latency.P50 {
 				t.Errorf("%s, split %+v: %+v, %v", kind, split, r, err)
@@ -94,7 +94,10 @@ func TestClientSeesBrokenAnswers(t *testing.T) {
 		"event lost":      {stream("data: [DONE]\n\n"), 2, 1},
 		"done is missing": {stream("data: 1\n\ndata: 2\n\n"), 2, 1},
 	} {
-		j := job{Addr: answerOnce(t, c.answer), Path: "/", End: "DONE]\n\n", Clients: 1, Events: c.events, Hold: true}
+		j := job{Addr: answerOnce(t, c.answer), Path: chatPath, Clients: 1, Events: c.events, End: chatEnd, Hold: true}
+		if c.events == 0 {
+			j.End = wholeEnd
+		}
 		r, err := j.run(func(result) error { return nil })
 		if err != nil || r.Errors != c.errors || r.Requests != 1-c.errors {
 			t.Errorf("%s: %+v, %v", name, r, err)

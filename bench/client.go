@@ -12,26 +12,33 @@ import (
 // answerTimeout bounds one request, so that a server that hangs ends the benchmark.
 const answerTimeout = 2 * time.Minute
 
+// errRefused is what comes of a request that is beyond the limits of its key.
+var errRefused = errors.New("refused because of a limit")
+
 // client is an HTTP/1.1 client on one connection that does as little as can be done: it looks at the status, finds the
 // end of the body and counts events.
 type client struct {
-	job     *job
-	request []byte
-	conn    net.Conn
-	buf     []byte
-	r, w    int
+	job  *job
+	conn net.Conn
+	buf  []byte
+	r, w int
+	// refused says that a limit of the key was reached.
+	refused bool
 	// What is known of the body so far.
 	events int
-	last   byte
 	tail   [8]byte
 	began  time.Time
 	begun  func()
 }
 
 func newClient(j *job) *client {
-	request := "POST " + j.Path + " HTTP/1.1\r\nHost: " + j.Addr + "\r\nAuthorization: Bearer " + j.Key +
-		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(j.Body)) + "\r\n\r\n" + j.Body
-	return &client{job: j, request: []byte(request), buf: make([]byte, 16<<10)}
+	return &client{job: j, buf: make([]byte, 16<<10)}
+}
+
+// request returns the whole request with a key.
+func (j *job) request(key string) []byte {
+	return []byte("POST " + j.Path + " HTTP/1.1\r\nHost: " + j.Addr + "\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(j.Body)) + "\r\n\r\n" + j.Body)
 }
 
 func (c *client) close() {
@@ -42,7 +49,7 @@ func (c *client) close() {
 }
 
 // do sends the request and reads the answer. It returns the time to the first byte of the body and the events in it.
-func (c *client) do(begun func()) (first time.Duration, events int, err error) {
+func (c *client) do(request []byte, begun func()) (first time.Duration, events int, err error) {
 	if c.conn == nil {
 		if c.conn, err = net.DialTimeout("tcp", c.job.Addr, 10*time.Second); err != nil {
 			return 0, 0, err
@@ -54,25 +61,22 @@ func (c *client) do(begun func()) (first time.Duration, events int, err error) {
 		return 0, 0, err
 	}
 	c.events, c.began, c.begun, c.tail = 0, time.Time{}, begun, [8]byte{}
-	if _, err := c.conn.Write(c.request); err != nil {
+	if _, err := c.conn.Write(request); err != nil {
 		return 0, 0, err
 	}
 	if err := c.answer(); err != nil {
 		return 0, 0, err
+	}
+	if c.refused {
+		return 0, 0, errRefused
 	}
 	return c.began.Sub(sent), c.events, c.complete()
 }
 
 // complete checks that the answer is a whole one.
 func (c *client) complete() error {
-	if c.job.Events == 0 {
-		if c.last != '}' {
-			return errors.New("the answer is not whole")
-		}
-		return nil
-	}
 	if c.events != c.job.Events || !bytes.HasSuffix(c.tail[:], []byte(c.job.End)) {
-		return fmt.Errorf("the stream has %d events and ends with %q, want %d and %q", c.events, c.tail, c.job.Events, c.job.End)
+		return fmt.Errorf("the answer has %d events and ends with %q, want %d and %q", c.events, c.tail, c.job.Events, c.job.End)
 	}
 	return nil
 }
@@ -89,7 +93,8 @@ func (c *client) answer() error {
 			return err
 		}
 	}
-	if !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
+	c.refused = len(c.job.Keys) > 0 && bytes.HasPrefix(head, []byte("HTTP/1.1 429 "))
+	if !c.refused && !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")) {
 		return fmt.Errorf("answer %.300q", c.buf[c.r-len(head)-2:c.w])
 	}
 	head = bytes.ToLower(head)
@@ -171,14 +176,13 @@ func (c *client) see(part []byte) {
 			c.events++
 		}
 		c.events += bytes.Count(part, []byte("\n\n"))
-		if len(part) >= len(c.tail) {
-			copy(c.tail[:], part[len(part)-len(c.tail):])
-		} else {
-			copy(c.tail[:], c.tail[len(part):])
-			copy(c.tail[len(c.tail)-len(part):], part)
-		}
 	}
-	c.last = part[len(part)-1]
+	if len(part) >= len(c.tail) {
+		copy(c.tail[:], part[len(part)-len(c.tail):])
+		return
+	}
+	copy(c.tail[:], c.tail[len(part):])
+	copy(c.tail[len(c.tail)-len(part):], part)
 }
 
 // fill reads more, behind what has not been used yet.

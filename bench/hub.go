@@ -25,11 +25,15 @@ models:
     prices: [{from: 2026-01-01, input_per_million: "0.15", cached_input_per_million: "0.075", output_per_million: "0.60"}]
 `
 
-// hub is llmhub, running with authentication and durable metering, and its one key.
+// hub is llmhub, running with authentication and durable metering, with a key, and one with limits that are never reached.
 type hub struct {
 	*process
-	binary, addr, key string
+	binary, addr, key, limitedKey string
 }
+
+// farLimits are the limits of the second key and of its subscription.
+var farLimits = []string{"--requests-per-minute", "1000000000", "--input-tokens-per-minute", "1000000000000",
+	"--output-tokens-per-minute", "1000000000000", "--monthly-tokens", "1000000000000"}
 
 // build returns the llmhub binary to measure.
 func build(ctx context.Context, o options, dir string) (string, error) {
@@ -80,12 +84,26 @@ func (h *hub) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	subscription, err := h.command(ctx, "subscription", "create", "--tenant", tenant, "--product", "llm-hub")
-	if err != nil {
-		return err
+	for _, k := range []struct {
+		key    *string
+		name   string
+		limits []string
+	}{{&h.key, "free", nil}, {&h.limitedKey, "limited", farLimits}} {
+		subscription, err := h.command(ctx, "subscription", "create", "--tenant", tenant, "--product", "llm-hub")
+		if err != nil {
+			return err
+		}
+		if len(k.limits) > 0 {
+			if _, err := h.command(ctx, append([]string{"subscription", "limits", subscription}, k.limits...)...); err != nil {
+				return err
+			}
+		}
+		*k.key, err = h.command(ctx, append([]string{"key", "create", "--subscription", subscription, "--name", k.name}, k.limits...)...)
+		if err != nil {
+			return err
+		}
 	}
-	h.key, err = h.command(ctx, "key", "create", "--subscription", subscription, "--name", targetLLMHub)
-	return err
+	return nil
 }
 
 func (h *hub) env() []string {

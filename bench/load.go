@@ -15,27 +15,33 @@ import (
 const loadMode = "load"
 
 // job is one measurement: so many clients send the same request again and again, each on a connection of its own.
+//
+// With several keys each request takes one at random, and may be refused because of its limits. With a rate, all clients
+// together send so many requests a second, as far as the answers come fast enough.
 type job struct {
 	Addr    string        `json:"addr"`
-	Key     string        `json:"key"`
 	Path    string        `json:"path"`
+	Key     string        `json:"key"`
 	Body    string        `json:"body"`
 	Clients int           `json:"clients"`
 	For     time.Duration `json:"for"`
 	// Events is how many events each answer must have; 0 for a whole answer.
 	Events int `json:"events"`
-	// End is what a whole stream ends with, at most 8 bytes.
+	// End is what each answer must end with, at most eight bytes.
 	End string `json:"end"`
 	// Spread is the time over which the clients begin.
 	Spread time.Duration `json:"spread"`
 	// Hold sends one request for each client and reports when all answers have begun; a second report follows in the end.
-	Hold bool `json:"hold"`
+	Hold bool     `json:"hold"`
+	Keys []string `json:"keys"`
+	Rate float64  `json:"rate"`
 }
 
 // result is what became of a job.
 type result struct {
 	Requests   int64         `json:"requests"`
 	Events     int64         `json:"events"`
+	Refused    int64         `json:"refused"`
 	Errors     int64         `json:"errors"`
 	FirstError string        `json:"first_error"`
 	Elapsed    time.Duration `json:"elapsed"`
@@ -87,13 +93,20 @@ func runLoad(in io.Reader, out io.Writer) error {
 
 // tally is what one client has seen.
 type tally struct {
-	requests, events, errors int64
-	firstError               error
-	latency, first           []time.Duration
+	requests, events, refused, errors int64
+	firstError                        error
+	latency, first                    []time.Duration
 }
 
 // run does the job. Began is called once all answers of a job that holds have begun or failed.
 func (j *job) run(began func(result) error) (result, error) {
+	requests := [][]byte{j.request(j.Key)}
+	if len(j.Keys) > 0 {
+		requests = requests[:0]
+		for _, key := range j.Keys {
+			requests = append(requests, j.request(key))
+		}
+	}
 	start := time.Now()
 	tallies := make([]tally, j.Clients)
 	var clients, begun sync.WaitGroup
@@ -103,7 +116,7 @@ func (j *job) run(began func(result) error) (result, error) {
 			if j.Spread > 0 {
 				time.Sleep(rand.N(j.Spread))
 			}
-			j.client(&tallies[i], start, sync.OnceFunc(begun.Done))
+			j.client(&tallies[i], requests, start, sync.OnceFunc(begun.Done))
 		})
 	}
 	begun.Wait()
@@ -119,6 +132,7 @@ func (j *job) sum(tallies []tally, elapsed time.Duration) result {
 		t := &tallies[i]
 		r.Requests += t.requests
 		r.Events += t.events
+		r.Refused += t.refused
 		r.Errors += t.errors
 		if t.firstError != nil && r.FirstError == "" {
 			r.FirstError = t.firstError.Error()
@@ -131,30 +145,42 @@ func (j *job) sum(tallies []tally, elapsed time.Duration) result {
 }
 
 // client sends requests until the time is over, one after another; begun is called when the first answer begins.
-func (j *job) client(t *tally, start time.Time, begun func()) {
+func (j *job) client(t *tally, requests [][]byte, start time.Time, begun func()) {
 	defer begun()
 	c := newClient(j)
 	defer c.close()
-	for {
-		sent := time.Now()
-		first, events, err := c.do(begun)
-		if err != nil {
-			c.close()
-			t.errors++
-			if t.firstError == nil {
-				t.firstError = err
-			}
-			if t.errors > 100 {
-				return
-			}
-		} else {
-			t.requests++
-			t.events += int64(events)
-			t.first = append(t.first, first)
-			t.latency = append(t.latency, time.Since(sent))
+	for sent := start; ; {
+		if j.Rate > 0 {
+			time.Sleep(time.Until(sent))
+			sent = sent.Add(time.Duration(float64(j.Clients) / j.Rate * float64(time.Second)))
+		}
+		t.ask(c, requests[rand.N(len(requests))], begun)
+		if t.errors > 100 {
+			return
 		}
 		if j.Hold || time.Since(start) >= j.For {
 			return
 		}
+	}
+}
+
+// ask sends one request and counts what comes of it.
+func (t *tally) ask(c *client, request []byte, begun func()) {
+	sent := time.Now()
+	first, events, err := c.do(request, begun)
+	switch {
+	case err == errRefused:
+		t.refused++
+	case err != nil:
+		c.close()
+		t.errors++
+		if t.firstError == nil {
+			t.firstError = err
+		}
+	default:
+		t.requests++
+		t.events += int64(events)
+		t.first = append(t.first, first)
+		t.latency = append(t.latency, time.Since(sent))
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 const usage = `Usage: go run ./bench [flags]
        go run ./bench portal [flags]
+       go run ./bench limits [flags]
 
 Measures llmhub beside direct calls and beside nginx as a plain proxy, and prints
 Markdown. Run it from the repository's root on a machine that does nothing else.
@@ -33,6 +34,7 @@ Flags:
 type options struct {
 	quick        bool
 	only         []string
+	kind         string
 	rounds       int
 	duration     time.Duration
 	nginxWorkers int
@@ -62,6 +64,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	if len(args) > 0 && args[0] == portalMode {
 		return runPortal(ctx, args[1:], out, log)
 	}
+	if len(args) > 0 && args[0] == limitsMode {
+		return runLimits(ctx, args[1:], out, log)
+	}
 	o, err := parse(args, log)
 	if err == flag.ErrHelp {
 		return nil
@@ -81,7 +86,8 @@ func parse(args []string, log io.Writer) (options, error) {
 		f.PrintDefaults()
 	}
 	only := f.String("only", "direct,nginx,llmhub", "what to measure; direct is the base of what is added")
-	f.BoolVar(&o.quick, "quick", false, "a minute instead of six: fewer clients, fewer and shorter rounds")
+	f.BoolVar(&o.quick, "quick", false, "a minute and a half instead of seven: fewer clients, fewer and shorter rounds")
+	f.StringVar(&o.kind, "kind", "", "measure only kinds of answers whose name contains this")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement (default 3, quick 2; paced streams one less)")
 	f.DurationVar(&o.duration, "duration", 0, "length of one measurement (default 2s, quick 1s)")
 	f.IntVar(&o.nginxWorkers, "nginx-workers", 2, "nginx's worker processes")

@@ -134,7 +134,9 @@ func (b *bench) start(ctx context.Context) error {
 			return err
 		}
 		b.started = append(b.started, b.hub.process)
-		b.targets = append(b.targets, &target{name: targetLLMHub, addr: b.hub.addr, key: b.hub.key, pid: b.hub.cmd.Process.Pid})
+		pid := b.hub.cmd.Process.Pid
+		b.targets = append(b.targets, &target{name: targetLLMHub, addr: b.hub.addr, key: b.hub.key, pid: pid},
+			&target{name: targetLimited, addr: b.hub.addr, key: b.hub.limitedKey, pid: pid})
 	}
 	return nil
 }
@@ -191,6 +193,9 @@ func (t *target) cpu() (time.Duration, error) {
 	return cpuTime(t.pid)
 }
 
+// hasMemory says whether the target is a process whose memory is measured, and not one that is measured under another name.
+func (t *target) hasMemory() bool { return t.pid != 0 && t.name != targetLimited }
+
 func (t *target) note(r result) {
 	t.errors += r.Errors
 	if t.firstError == "" {
@@ -205,14 +210,17 @@ func (b *bench) scenario(ctx context.Context, s scenario) error {
 	for round := range s.rounds {
 		for i := range b.targets {
 			t := b.targets[(i+round)%len(b.targets)]
+			if !s.measures(t) {
+				continue
+			}
 			if s.kind != kindPaced && round == 0 {
-				r, err := b.do(ctx, s.job(t.name, t.addr, t.key, 300*time.Millisecond))
+				r, err := b.do(ctx, s.job(t, 300*time.Millisecond))
 				if err != nil {
 					return err
 				}
 				t.note(r)
 			}
-			x, err := b.run(ctx, t, s.job(t.name, t.addr, t.key, s.length))
+			x, err := b.run(ctx, t, s.job(t, s.length))
 			if err != nil {
 				return err
 			}
@@ -225,7 +233,7 @@ func (b *bench) scenario(ctx context.Context, s scenario) error {
 // memory measures memory of fresh processes: idle, and with many streams open.
 func (b *bench) memory(ctx context.Context) error {
 	for _, t := range b.targets {
-		if t.pid == 0 {
+		if !t.hasMemory() {
 			continue
 		}
 		fmt.Fprintf(b.log, "memory of %s: idle, and with %d open streams\n", t.name, b.open)
@@ -234,15 +242,15 @@ func (b *bench) memory(ctx context.Context) error {
 			return err
 		}
 		warm := scenario{kind: kindStream, clients: 8}
-		if _, err := b.run(ctx, t, warm.job(t.name, t.addr, t.key, 100*time.Millisecond)); err != nil {
+		if _, err := b.run(ctx, t, warm.job(t, 100*time.Millisecond)); err != nil {
 			return err
 		}
 		before, _, err := memory(t.pid)
 		if err != nil {
 			return err
 		}
-		j := job{Addr: t.addr, Key: t.key, Clients: b.open, Events: 16, Hold: true, Spread: time.Second,
-			Body: body(t.name, true, `"tokens":12,"pace_ms":300,`)}
+		j := job{Addr: t.addr, Path: chatPath, Key: t.key, Clients: b.open, Events: 16, End: chatEnd, Hold: true, Spread: time.Second,
+			Body: body(t.user(), true, `"tokens":12,"pace_ms":300,`)}
 		if _, err := b.run(ctx, t, j); err != nil {
 			return err
 		}
@@ -263,7 +271,7 @@ func (b *bench) memory(ctx context.Context) error {
 // finish takes the highest memory and compares the ledger.
 func (b *bench) finish(ctx context.Context) error {
 	for _, t := range b.targets {
-		if t.pid != 0 {
+		if t.hasMemory() {
 			var err error
 			if _, t.peak, err = memory(t.pid); err != nil {
 				return err

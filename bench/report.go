@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -12,9 +14,10 @@ import (
 func (b *bench) report(out io.Writer) {
 	fmt.Fprintf(out, "## Measured\n\n")
 	b.machine(out)
-	for _, kind := range []string{kindWhole, kindStream, kindResponses, kindMessages, kindPaced} {
+	for _, kind := range kinds {
 		b.table(out, kind)
 	}
+	b.limitsTable(out)
 	b.memoryTable(out)
 	if b.hub != nil {
 		b.ledgerLine(out)
@@ -44,6 +47,10 @@ func fileSystem(dir string) string {
 }
 
 func (b *bench) table(out io.Writer, kind string) {
+	all := slices.DeleteFunc(scenarios(b.options), func(s scenario) bool { return s.kind != kind })
+	if len(all) == 0 {
+		return
+	}
 	title := kind
 	if kind == kindPaced {
 		title += fmt.Sprintf(" (one each %v)", pace)
@@ -51,12 +58,27 @@ func (b *bench) table(out io.Writer, kind string) {
 	fmt.Fprintf(out, "### %s%s\n\n", string(title[0]-'a'+'A'), title[1:])
 	fmt.Fprintln(out, "| clients | through | requests/s | CPU µs/request | CPU µs/event | × nginx | p50 µs | p99 µs | added p50 | added p99 | first byte p50 | p99 | added p50 | added p99 |")
 	fmt.Fprintln(out, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-	for _, s := range scenarios(b.options) {
-		if s.kind != kind {
-			continue
-		}
+	for _, s := range all {
 		for _, t := range b.targets {
-			b.row(out, s, t)
+			if s.measures(t) {
+				b.row(out, s, t)
+			}
+		}
+	}
+	fmt.Fprintln(out)
+}
+
+// limitsTable tells what rules on key and subscription cost: requests and tokens a minute, and budgets of tokens.
+func (b *bench) limitsTable(out io.Writer) {
+	if b.hub == nil || !strings.Contains(kindWhole, b.kind) {
+		return
+	}
+	fmt.Fprintf(out, "### Limits, on key and subscription: requests and tokens a minute, tokens a month (whole answers)\n\n")
+	fmt.Fprintln(out, "| clients | CPU µs/request without | with | difference |\n|---:|---:|---:|---:|")
+	for _, s := range scenarios(b.options) {
+		if s.kind == kindWhole {
+			without, with := b.series[s][targetLLMHub].cpuPerRequest(), b.series[s][targetLimited].cpuPerRequest()
+			fmt.Fprintf(out, "| %d | %.1f | %.1f | %+.1f |\n", s.clients, without, with, with-without)
 		}
 	}
 	fmt.Fprintln(out)
@@ -106,7 +128,7 @@ func (b *bench) ratio(s scenario, name string) (float64, bool) {
 func (b *bench) memoryTable(out io.Writer) {
 	fmt.Fprintf(out, "### Memory (resident)\n\n| process | idle MB | highest MB | KB for each of %d open streams |\n|---|---:|---:|---:|\n", b.open)
 	for _, t := range b.targets {
-		if t.pid != 0 {
+		if t.hasMemory() {
 			fmt.Fprintf(out, "| %s | %.1f | %.1f | %.1f |\n", t.name, float64(t.idle)/1e6, float64(t.peak)/1e6, float64(t.perStream)/1e3)
 		}
 	}

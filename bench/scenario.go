@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,25 +12,30 @@ const (
 	targetDirect = "direct"
 	targetNginx  = "nginx"
 	targetLLMHub = "llmhub"
+	// targetLimited is llmhub with rules on key and subscription; it is measured with whole answers only.
+	targetLimited = "llmhub, limits"
 )
 
 // The kinds of answers.
 const (
-	kindWhole  = "whole answers"
-	kindStream = "streams of 100 events"
-	// The same by other APIs, whose streams end with an event of their own in place of [DONE].
+	kindWhole     = "whole answers"
+	kindStream    = "streams of 100 events"
 	kindResponses = "responses, streams of 100 events"
 	kindMessages  = "messages, streams of 100 events"
 	kindPaced     = "paced streams of 100 events"
 )
 
+// kinds are all of them, in the order of the report.
+var kinds = []string{kindWhole, kindStream, kindResponses, kindMessages, kindPaced}
+
 const (
-	// streamWords makes a stream of streamEvents: one for the role, one for the finish, one for the usage, and [DONE].
-	streamWords  = 96
 	streamEvents = 100
-	// responsesWords and messagesWords make streams of as many events.
-	responsesWords = 92
-	messagesWords  = 94
+	// streamWords makes a stream of streamEvents: one for the role, one for the finish, one for the usage, and [DONE].
+	streamWords = streamEvents - 4
+	// responsesWords does so among the eight events that begin and end a response, its item and its part; messagesWords
+	// among the six that begin and end a message and its block.
+	responsesWords = streamEvents - 8
+	messagesWords  = streamEvents - 6
 	pace           = 20 * time.Millisecond
 	promptTokens   = 120
 )
@@ -45,10 +51,10 @@ type scenario struct {
 // scenarios returns what is measured.
 func scenarios(o options) []scenario {
 	length, rounds, paced := 2*time.Second, 3, 2*streamEvents*pace
-	whole, stream, slow, others := []int{1, 32, 64, 256}, []int{1, 32, 64, 256}, []int{1, 32, 64, 256}, []int{1, 64}
+	whole, stream, other, slow := []int{1, 32, 64, 256}, []int{1, 32, 64, 256}, []int{1, 64, 256}, []int{1, 32, 64, 256}
 	if o.quick {
 		length, rounds, paced = time.Second, 2, streamEvents*pace
-		whole, stream, slow, others = []int{1, 64}, []int{1, 64}, []int{256}, []int{64}
+		whole, stream, other, slow = []int{1, 64}, []int{1, 64}, []int{64}, []int{256}
 	}
 	if o.duration > 0 {
 		length, paced = o.duration, o.duration
@@ -64,7 +70,7 @@ func scenarios(o options) []scenario {
 		all = append(all, scenario{kindStream, n, length, rounds})
 	}
 	for _, kind := range []string{kindResponses, kindMessages} {
-		for _, n := range others {
+		for _, n := range other {
 			all = append(all, scenario{kind, n, length, rounds})
 		}
 	}
@@ -76,53 +82,82 @@ func scenarios(o options) []scenario {
 		}
 		all = append(all, scenario{kindPaced, n, paced, times})
 	}
-	return all
+	return slices.DeleteFunc(all, func(s scenario) bool { return !strings.Contains(s.kind, o.kind) })
+}
+
+// measures says whether a target is measured in the scenario.
+func (s scenario) measures(t *target) bool { return t.name != targetLimited || s.kind == kindWhole }
+
+// user is the name under which a target's requests are counted.
+func (t *target) user() string {
+	if t.name == targetLimited {
+		return targetLLMHub // one ledger has them all
+	}
+	return t.name
 }
 
 // job returns what the load generator does for the scenario.
-func (s scenario) job(target, addr, key string, length time.Duration) job {
-	j := job{Addr: addr, Key: key, Path: "/v1/chat/completions", End: "DONE]\n\n", Clients: s.clients, For: length}
+func (s scenario) job(t *target, length time.Duration) job {
+	j := job{Path: chatPath, Addr: t.addr, Key: t.key, Clients: s.clients, For: length, Events: streamEvents, End: chatEnd}
 	switch s.kind {
 	case kindWhole:
-		j.Body = body(target, false, `"tokens":60,`)
+		j.Events, j.End = 0, wholeEnd
+		j.Body = body(t.user(), false, `"tokens":60,`)
 	case kindStream:
-		j.Events = streamEvents
-		j.Body = body(target, true, fmt.Sprintf(`"tokens":%d,`, streamWords))
+		j.Body = body(t.user(), true, fmt.Sprintf(`"tokens":%d,`, streamWords))
 	case kindResponses:
-		j.Events, j.Path, j.End = streamEvents, "/v1/responses", "}}\n\n"
-		j.Body = otherBody(target, responsesWords, `"max_output_tokens":1024,"input":[`)
+		j.Path, j.End = "/v1/responses", responsesEnd
+		j.Body = otherBody(`"user":"`+t.user()+`","max_output_tokens"`, "input", responsesWords)
 	case kindMessages:
-		j.Events, j.Path, j.End = streamEvents, "/v1/messages", "top\"}\n\n"
-		j.Body = otherBody(target, messagesWords, `"max_tokens":1024,"messages":[`)
+		j.Path, j.End = "/v1/messages", messagesEnd
+		j.Body = otherBody(`"metadata":{"user_id":"`+t.user()+`"},"max_tokens"`, "messages", messagesWords)
 	default:
-		j.Events = streamEvents
 		j.Spread = min(streamEvents*pace, length)
-		j.Body = body(target, true, fmt.Sprintf(`"tokens":%d,"pace_ms":%d,`, streamWords, pace.Milliseconds()))
+		j.Body = body(t.user(), true, fmt.Sprintf(`"tokens":%d,"pace_ms":%d,`, streamWords, pace.Milliseconds()))
 	}
 	return j
 }
 
+const chatPath = "/v1/chat/completions"
+
+// What answers end with: the last bytes of the body, at most eight.
+const (
+	wholeEnd     = "}"
+	chatEnd      = "DONE]\n\n"
+	responsesEnd = "}}\n\n"
+	messagesEnd  = "stop\"}\n\n"
+)
+
 // body returns a request of a chat's usual size, which is counted under the target's name.
-func body(target string, stream bool, script string) string {
+func body(user string, stream bool, script string) string {
 	mode := ""
 	if stream {
 		mode = `"stream":true,"stream_options":{"include_usage":true},`
 	}
-	return `{"model":"` + modelName + `","user":"` + target + `",` + mode + `"temperature":0.7,"max_tokens":1024,` +
+	return `{"model":"` + modelName + `","user":"` + user + `",` + mode + `"temperature":0.7,"max_tokens":1024,` +
 		`"x_script":{` + script + fmt.Sprintf(`"prompt_tokens":%d,"cached_tokens":40},`, promptTokens) +
-		`"messages":[{"role":"system","content":"You are a helpful assistant of a company that rents out computers. ` +
-		`Answer briefly, name the source of each fact, and say so when you do not know."},` + question + `]}`
+		`"messages":[{"role":"system","content":"` + instructions + `"},{"role":"user","content":"` + question + `"}]}`
 }
 
-// question is what all requests ask.
-const question = `{"role":"user","content":"How is a proxy measured? Consider the time it takes from the processor, the time it adds ` +
-	`to an answer, and the memory that each open connection costs."}`
-
-// otherBody returns a request for a stream of another API: members begins the list of its messages.
-func otherBody(target string, words int, members string) string {
-	return `{"model":"` + modelName + `","user":"` + target + `","stream":true,"temperature":0.7,` +
-		fmt.Sprintf(`"x_script":{"tokens":%d,"prompt_tokens":%d},`, words, promptTokens) + members + question + `]}`
+// otherBody returns a streamed request of the same size in the form of responses or messages. Members end with the name
+// of the one that bounds the output; the prompt is in the one that is called input.
+func otherBody(members, input string, words int) string {
+	system := "instructions"
+	if input == "messages" {
+		system = "system"
+	}
+	return `{"model":"` + modelName + `","stream":true,"temperature":0.7,` + members +
+		fmt.Sprintf(`:1024,"x_script":{"tokens":%d,"prompt_tokens":%d,"cached_tokens":40},`, words, promptTokens) +
+		`"` + system + `":"` + instructions + `","` + input + `":[{"role":"user","content":"` + question + `"}]}`
 }
+
+// The prompt.
+const (
+	instructions = `You are a helpful assistant of a company that rents out computers. ` +
+		`Answer briefly, name the source of each fact, and say so when you do not know.`
+	question = `How is a proxy measured? Consider the time it takes from the processor, the time it adds to an answer, ` +
+		`and the memory that each open connection costs.`
+)
 
 // sample is one round of one target in a scenario.
 type sample struct {

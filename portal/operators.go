@@ -101,12 +101,16 @@ func viewUpstream(u gateway.Upstream) upstreamView {
 // drained is the body that drains a deployment, or ends that.
 type drained struct {
 	Deployment string `json:"deployment" doc:"As the list of upstreams names it."`
-	Draining   bool   `json:"draining"`
+	Draining   *bool  `json:"draining"`
 }
 
 // drainUpstream drains a deployment. The change is audited before it is made: it cannot fail, so that both happen or,
 // where the process dies in between, the one that is left says what was wanted.
 func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
+	if in.Draining == nil {
+		return upstreamView{}, fault.New(fault.Invalid, "draining", "must be given")
+	}
+	draining := *in.Draining
 	find := func() (gateway.Upstream, bool) {
 		all := p.upstreams()
 		i := slices.IndexFunc(all, func(u gateway.Upstream) bool { return u.Deployment == in.Deployment })
@@ -120,15 +124,15 @@ func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
 		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
 	}
 	change := identity.Change{At: p.now(), Action: "upstream.resume", ObjectID: in.Deployment, ObjectName: in.Deployment}
-	if in.Draining {
+	if draining {
 		change.Action = "upstream.drain"
 	}
 	err := p.audit.Record(r.ctx, r.by, change,
-		map[string]bool{"draining": before.Draining}, map[string]bool{"draining": in.Draining})
+		map[string]bool{"draining": before.Draining}, map[string]bool{"draining": draining})
 	if err != nil {
 		return upstreamView{}, err
 	}
-	if !p.drain(in.Deployment, in.Draining) {
+	if !p.drain(in.Deployment, draining) {
 		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
 	}
 	after, _ := find()

@@ -152,6 +152,9 @@ func tourOfOperators(t *testing.T, admin person) {
 		list[0].(map[string]any)["queued"] != 2.0 || list[0].(map[string]any)["max_concurrency"] != 3.0 || list[0].(map[string]any)["weight"] != 1.0 {
 		t.Errorf("upstreams: %v", list)
 	}
+	if a := admin.do("POST", "/upstreams/drain", `{"deployment":"up/m"}`); a.status != 422 {
+		t.Errorf("drained or not is not said: status %d", a.status)
+	}
 	if v := admin.must(200, "POST", "/upstreams/drain", `{"deployment":"up/m","draining":false}`); v["draining"] != false {
 		t.Errorf("resumed: %v", v)
 	}

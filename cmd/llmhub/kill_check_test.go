@@ -34,6 +34,7 @@ func (e *entry) reported() bool { return e.Provenance == "upstream" || e.Provena
 type outcome struct {
 	requests   int // that clients have sent
 	finished   int // that a client saw finished
+	replayed   int // of these, answers of a request before, under its Idempotency-Key
 	begun      int // streams of which a client saw content, and that a kill cut
 	recovered  int // entries settled from marks
 	partial    int // entries of answers broken off, recovered ones included
@@ -51,8 +52,8 @@ func (o *outcome) fault(format string, args ...any) {
 }
 
 func (o *outcome) String() string {
-	return fmt.Sprintf("requests %d, finished %d, begun and cut %d; entries %d, of them partial %d, recovered %d; lost %d, begun lost %d, doubled %d",
-		o.requests, o.finished, o.begun, o.entries, o.partial, o.recovered, o.lost, o.begunLost, o.doubled)
+	return fmt.Sprintf("requests %d, finished %d (%d of them again), begun and cut %d; entries %d, of them partial %d, recovered %d; lost %d, begun lost %d, doubled %d",
+		o.requests, o.finished, o.replayed, o.begun, o.entries, o.partial, o.recovered, o.lost, o.begunLost, o.doubled)
 }
 
 // operator asks a running server about its ledger, by command line and management API.
@@ -77,16 +78,25 @@ func (p *operator) check(keys []*loadKey, sights []*sight, totals proxytest.Tota
 	o := &outcome{requests: len(sights)}
 	seen := map[string]*sight{}
 	finished := map[string]proxytest.Usage{}
+	counted := map[string]bool{} // in finished: an answer that several have seen was handed out once
 	for _, s := range sights {
 		if s.id != "" {
-			if seen[s.id] != nil {
+			if other := seen[s.id]; other != nil && !other.replayed && !s.replayed {
 				o.fault("two requests have the ID %s", s.id)
 			}
-			seen[s.id] = s
+			if seen[s.id] == nil || !s.replayed {
+				seen[s.id] = s
+			}
 		}
 		if s.finished {
 			o.finished++
-			finished[s.key.name] = plus(finished[s.key.name], s.plan.usage())
+			if s.replayed {
+				o.replayed++
+			}
+			if !counted[s.id] {
+				counted[s.id] = true
+				finished[s.key.name] = plus(finished[s.key.name], s.plan.usage())
+			}
 		}
 	}
 	byID := map[string]*entry{}

@@ -23,9 +23,12 @@ type sight struct {
 	key      *loadKey
 	plan     plan
 	content  int  // events with content
-	finished bool // [DONE], or a whole body
+	finished bool // the end of a stream, or a whole body
 	left     bool // the client closed the connection itself
 	refused  bool // before the model server was asked
+	// again is the Idempotency-Key; replayed says that the answer is that of a request before, whose ID it carries.
+	again    string
+	replayed bool
 }
 
 // loadKey is an API key of the load; its name is the member "user" of its requests.
@@ -45,6 +48,8 @@ type load struct {
 	seed uint64
 	// storm has all clients ask for short answers at full speed, so that commits follow one another.
 	storm bool
+	// again has some requests sent again under an Idempotency-Key; nil has none.
+	again *remembered
 
 	client *http.Client
 	// ending is set before the server is killed or stopped: from then on failures are no surprise.
@@ -84,6 +89,8 @@ func (l *load) run(rng *rand.Rand) {
 		s := &sight{key: l.keys[rng.IntN(len(l.keys))], plan: l.draw(rng)}
 		if s.key.limits.HasBudget() {
 			s.plan.kind = streamed
+		} else if l.again != nil && rng.IntN(6) == 0 {
+			l.again.draw(rng, s)
 		}
 		err := l.send(s)
 		if s.key.limits.HasBudget() && beyondLimit(err) {
@@ -111,23 +118,7 @@ func beyondLimit(err error) bool {
 
 // request makes the request.
 func (l *load) request(ctx context.Context, s *sight) (*http.Request, error) {
-	p := &s.plan
-	path := "/v1/chat/completions"
-	body := map[string]any{"model": p.model, "user": s.key.name}
-	if p.kind == embedding {
-		path = "/v1/embeddings"
-		body["input"] = p.prompt
-	} else {
-		body["messages"] = []map[string]string{{"role": "user", "content": p.prompt}}
-		body["x_script"] = map[string]any{"tokens": p.words, "reasoning_tokens": p.thoughts, "cached_tokens": p.cached,
-			"pace_ms": p.paceMS, "delay_ms": p.delayMS, "usage": p.mode}
-	}
-	if p.kind == streamed {
-		body["stream"] = true
-	}
-	if p.asks {
-		body["stream_options"] = map[string]bool{"include_usage": true}
-	}
+	path, body := s.plan.body(s.key.name)
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
@@ -138,6 +129,9 @@ func (l *load) request(ctx context.Context, s *sight) (*http.Request, error) {
 	}
 	r.Header.Set("Authorization", "Bearer "+s.key.secret)
 	r.Header.Set("Content-Type", "application/json")
+	if s.again != "" {
+		r.Header.Set("Idempotency-Key", s.again)
+	}
 	return r, nil
 }
 
@@ -173,7 +167,7 @@ func (l *load) send(s *sight) error {
 		return err
 	}
 	defer answer.Body.Close()
-	s.id = answer.Header.Get("X-Request-Id")
+	s.id, s.replayed = answer.Header.Get("X-Request-Id"), answer.Header.Get("Idempotent-Replayed") == "true"
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
 		r := newRefusal(answer.StatusCode, text)
@@ -196,21 +190,21 @@ func (s *sight) readWhole(body io.Reader) error {
 }
 
 func (s *sight) readStream(body io.Reader) error {
-	lines := bufio.NewScanner(body)
+	lines, marks := bufio.NewScanner(body), marksOf[s.plan.api]
 	var last []byte // the last event with usage, if it was asked for
 	for lines.Scan() {
 		data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
 		switch {
 		case !ok:
-		case string(data) == "[DONE]":
+		case bytes.HasPrefix(data, []byte(marks.end)):
 			s.finished = true
 			if s.plan.asks {
 				return s.plan.checkUsage(last)
 			}
 			return nil
-		case bytes.HasPrefix(data, []byte(`{"error"`)):
+		case bytes.HasPrefix(data, []byte(`{"error"`)), bytes.HasPrefix(data, []byte(`{"type":"error"`)):
 			return newRefusal(0, data)
-		case bytes.Contains(data, []byte(`content":" `)):
+		case marks.hasContent(data):
 			if s.content++; s.content == s.plan.leaves {
 				s.left = true
 				return nil

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 
 	"llmhub/proxy/proxytest"
 )
@@ -18,9 +21,19 @@ const (
 	embedding
 )
 
+// api is what a streamed answer is asked for by.
+type api int
+
+const (
+	apiChat api = iota
+	apiResponses
+	apiMessages
+)
+
 // plan is one request of the load, drawn at random.
 type plan struct {
 	kind     kind
+	api      api
 	model    string
 	words    int // of reply, without reasoning
 	thoughts int // words of reasoning
@@ -59,6 +72,9 @@ func (l *load) draw(rng *rand.Rand) plan {
 		p.kind = embedding
 		return p
 	}
+	if p.kind == streamed {
+		p.api = []api{apiChat, apiChat, apiResponses, apiMessages}[rng.IntN(4)]
+	}
 	p.words = 1 + rng.IntN(12)
 	if !l.storm {
 		p.words, p.paceMS, p.delayMS = 1+rng.IntN(150), rng.IntN(4), rng.IntN(20)
@@ -69,7 +85,7 @@ func (l *load) draw(rng *rand.Rand) plan {
 	if rng.IntN(3) == 0 {
 		p.cached = 1 + rng.IntN(100)
 	}
-	p.asks = p.kind == streamed && rng.IntN(2) == 0
+	p.asks = p.kind == streamed && p.api == apiChat && rng.IntN(2) == 0
 	if p.kind == streamed && rng.IntN(6) == 0 {
 		p.leaves = 1 + rng.IntN(p.words+p.thoughts)
 	}
@@ -87,8 +103,57 @@ func (p *plan) usage() proxytest.Usage {
 	if p.kind == embedding {
 		return proxytest.Usage{Prompt: 3 + text}
 	}
-	return proxytest.Usage{Prompt: 3 + 4 + text, Cached: int64(p.cached), Output: int64(p.words + p.thoughts),
-		Reasoning: int64(p.thoughts)}
+	u := proxytest.Usage{Prompt: 3 + 4 + text, Cached: int64(p.cached), Output: int64(p.words + p.thoughts), Reasoning: int64(p.thoughts)}
+	switch p.api {
+	case apiResponses:
+		u.Prompt = 3 + text
+	case apiMessages:
+		u.Reasoning = 0 // is not told apart
+	}
+	return u
+}
+
+// body is the request without what is the same in all.
+func (p *plan) body(user string) (path string, body map[string]any) {
+	body = map[string]any{"model": p.model, "user": user}
+	messages := []map[string]string{{"role": "user", "content": p.prompt}}
+	switch {
+	case p.kind == embedding:
+		body["input"] = p.prompt
+		return "/v1/embeddings", body
+	case p.api == apiResponses:
+		path, body["input"] = "/v1/responses", p.prompt
+	case p.api == apiMessages:
+		path, body = "/v1/messages", map[string]any{"model": p.model, "metadata": map[string]string{"user_id": user}, "messages": messages, "max_tokens": 1000}
+	default:
+		path, body["messages"] = "/v1/chat/completions", messages
+	}
+	body["x_script"] = map[string]any{"tokens": p.words, "reasoning_tokens": p.thoughts, "cached_tokens": p.cached,
+		"pace_ms": p.paceMS, "delay_ms": p.delayMS, "usage": p.mode}
+	if p.kind == streamed {
+		body["stream"] = true
+	}
+	if p.asks {
+		body["stream_options"] = map[string]bool{"include_usage": true}
+	}
+	return path, body
+}
+
+// streamMarks are what events of a stream are known by: the last one by its beginning, those with content by what they
+// contain, one of which is enough.
+type streamMarks struct {
+	end     string
+	content []string
+}
+
+var marksOf = map[api]streamMarks{
+	apiChat:      {"[DONE]", []string{`content":" `}},
+	apiResponses: {`{"type":"response.completed"`, []string{`"delta":" `}},
+	apiMessages:  {`{"type":"message_stop"`, []string{`"text_delta","text":" `, `"thinking_delta","thinking":" `}},
+}
+
+func (m streamMarks) hasContent(data []byte) bool {
+	return slices.ContainsFunc(m.content, func(mark string) bool { return bytes.Contains(data, []byte(mark)) })
 }
 
 // usageJSON is the usage object of the API.
@@ -118,4 +183,36 @@ func (p *plan) checkUsage(text []byte) error {
 		return fmt.Errorf("usage %+v, want %+v", got, p.usage())
 	}
 	return nil
+}
+
+// remembered are requests that were sent with an Idempotency-Key, so that they can be sent again.
+type remembered struct {
+	mu   sync.Mutex
+	n    int
+	asks []ask
+}
+
+// ask is a request with its Idempotency-Key.
+type ask struct {
+	name string
+	key  *loadKey
+	plan plan
+}
+
+// maxRemembered bounds them: the last ones count, as they may be under way.
+const maxRemembered = 64
+
+// draw gives a request an Idempotency-Key: a new one, or all of a request before.
+func (m *remembered) draw(rng *rand.Rand, s *sight) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.asks) > 0 && rng.IntN(2) == 0 {
+		a := m.asks[rng.IntN(len(m.asks))]
+		a.plan.leaves = -1
+		s.again, s.key, s.plan = a.name, a.key, a.plan
+		return
+	}
+	m.n++
+	s.again, s.plan.model = fmt.Sprintf("again-%d", m.n), "again"
+	m.asks = append(m.asks[max(0, len(m.asks)-maxRemembered+1):], ask{s.again, s.key, s.plan})
 }

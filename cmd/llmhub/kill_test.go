@@ -65,6 +65,8 @@ type killLoop struct {
 	rng      *rand.Rand
 	keys     []*loadKey
 	sights   []*sight
+	// again lives on over the kills: what was served before one is served, and charged, anew.
+	again remembered
 }
 
 func newKillLoop(t *testing.T, seed uint64) *killLoop {
@@ -82,6 +84,7 @@ upstreams:
 models:
   - {name: cancel, deployments: [{upstream: cancel}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
   - {name: drain, deployments: [{upstream: drain}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
+  - {name: again, idempotent: true, deployments: [{upstream: cancel}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
 log: {level: warn}
 `, provider.URL(), provider.URL()))
 	k.start()
@@ -137,7 +140,7 @@ func (k *killLoop) checkBudgets() (used []int64) {
 
 // newLoad begins a load; number tells those of a run apart.
 func (k *killLoop) newLoad(number int, storm bool) *load {
-	l := &load{url: k.url, keys: k.keys, seed: k.seed + uint64(number)<<32, storm: storm}
+	l := &load{url: k.url, keys: k.keys, seed: k.seed + uint64(number)<<32, storm: storm, again: &k.again}
 	l.begin(killClients)
 	return l
 }
@@ -268,6 +271,9 @@ func (k *killLoop) report() {
 	}
 	if o.lost+o.begunLost+o.doubled > 0 {
 		k.t.Errorf("lost %d, begun lost %d, doubled %d", o.lost, o.begunLost, o.doubled)
+	}
+	if o.replayed == 0 {
+		k.t.Error("no answer was given again under its Idempotency-Key")
 	}
 	if o.begun == 0 || o.recovered == 0 {
 		k.t.Errorf("%d streams cut, %d recovered: the kills hit nothing", o.begun, o.recovered)

@@ -75,12 +75,17 @@ func (r *chunkReader) responsesEvent() bool {
 	if !r.finish() {
 		return false
 	}
+	before := r.usage
 	var x response
 	if r.backTo(whole, '{') {
 		x = r.response()
 	}
 	if !r.responsesDelta(kind, delta, at) {
 		r.responsesState(kind, item, at, x)
+	}
+	if !r.chunk.Final {
+		// What is said of the output of a response that goes on is what has been made so far: no report of what it used.
+		r.usage.output, r.usage.reasoning, r.usage.total = before.output, before.reasoning, before.total
 	}
 	return true
 }

@@ -142,6 +142,9 @@ func TestResponsesStream(t *testing.T) {
 			`{"type":"response.done","event_id":"event_2","response":{"object":"realtime.response","id":"resp_1","status":"completed","status_details":null,"output":[],` +
 				`"usage":{"total_tokens":253,"input_tokens":132,"output_tokens":121,"input_token_details":{"text_tokens":119,"audio_tokens":13,"cached_tokens":64,"cached_tokens_details":{"text_tokens":64}},"output_token_details":{"text_tokens":30,"audio_tokens":91}}}}`,
 		}, flags: "vi vti vti v vufFi", texts: "0:Hi", usage: Usage{132, 64, 121, 0, 0}, reported: "io", deltas: 2, finished: true},
+		{name: "broken off behind a report of what has been made so far", events: []string{
+			`{"type":"response.in_progress","response":{"id":"resp_1","status":"in_progress",` + responsesUsage + `}}`,
+		}, flags: "vui", usage: Usage{Input: 36, CachedInput: 4}, reported: "i"},
 		{name: "realtime, interrupted and failed", events: []string{
 			`{"type":"response.done","response":{"status":"cancelled","status_details":{"type":"cancelled","reason":"turn_detected"},"usage":{"total_tokens":3,"input_tokens":1,"output_tokens":2}}}`,
 			`{"type":"response.done","response":{"status":"failed","status_details":{"error":{"code":"x"}}}}`,
