@@ -214,4 +214,3 @@ func TestScopesOfTheGate(t *testing.T) {
 		t.Errorf("budgets of %v behind the end", got)
 	}
 }
-

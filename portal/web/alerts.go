@@ -29,6 +29,8 @@ type alertsPageData struct {
 	Hook     *alert.Webhook
 	Form     []field
 	Problems []link
+	// Sample verifies a message.
+	Sample sample
 	// MayChange says that the visitor can dismiss alerts and set the webhook.
 	MayChange bool
 	// Tested says what came of a test: empty if there was none.
@@ -133,7 +135,10 @@ func (w *Web) answerAlerts(v *visit, status int, faults map[string]string, addre
 	if err != nil {
 		return err
 	}
-	p := alertsPageData{MayChange: v.Actor.Has(v.Tenant.ID, identity.Subscribe)}
+	p := alertsPageData{
+		MayChange: v.Actor.Has(v.Tenant.ID, identity.Subscribe),
+		Sample:    sample{"verify", v.t("webhook.verify"), w.sample("webhook.py", "")},
+	}
 	for _, a := range list {
 		p.Alerts = append(p.Alerts, v.alertRow(a))
 	}
