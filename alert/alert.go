@@ -69,8 +69,8 @@ type Delivery struct {
 	State    DeliveryState `json:"state"`
 	Attempts int           `json:"attempts,omitempty"`
 	NextAt   time.Time     `json:"next_at,omitzero"`
-	// Problem is why the last attempt failed, in words of this package: never the receiver's.
-	Problem string `json:"problem,omitempty"`
+	// Problem is why the last attempt failed.
+	Problem Problem `json:"problem,omitzero"`
 }
 
 // Reached is a budget that has been used up to a share, as it is found.

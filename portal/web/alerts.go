@@ -163,7 +163,10 @@ func (w *Web) answerAlerts(v *visit, status int, faults map[string]string, addre
 }
 
 func (v *visit) alertRow(a alert.Alert) alertRow {
-	r := alertRow{alertLine: v.alertLine(a), Month: a.Month, At: a.At, DismissedBy: a.DismissedBy, Problem: a.Delivery.Problem}
+	r := alertRow{alertLine: v.alertLine(a), Month: a.Month, At: a.At, DismissedBy: a.DismissedBy}
+	if f := a.Delivery.Problem.Fault(); f != nil {
+		r.Problem = v.say(f)
+	}
 	r.Delivery = v.t("webhook.delivery." + string(a.Delivery.State))
 	r.Class = map[alert.DeliveryState]string{alert.Delivered: "good", alert.Pending: "warn", alert.Failed: "bad"}[a.Delivery.State]
 	return r
@@ -205,10 +208,11 @@ func (w *Web) testWebhook(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if problem == "" {
-		problem = testDelivered
+	tested := testDelivered
+	if f := problem.Fault(); f != nil {
+		tested = v.phrase(f)
 	}
-	return w.answerAlerts(v, fiber.StatusOK, nil, "", problem)
+	return w.answerAlerts(v, fiber.StatusOK, nil, "", tested)
 }
 
 func (w *Web) confirmRemoveWebhook(v *visit) error {

@@ -83,6 +83,10 @@ func TestWebhookIsSetOnItsPage(t *testing.T) {
 	if a := owner.post("/webhook/test"); !strings.Contains(a.text, "status 418") {
 		t.Error("a test that fails is not told")
 	}
+	owner.post("/preferences", "language", "de")
+	if a := owner.post("/webhook/test"); !strings.Contains(a.text, "Der Empfänger hat mit Status 418 geantwortet.") {
+		t.Error("a test that fails is not told in German")
+	}
 	if a := owner.get("/webhook/remove"); a.status != http.StatusOK || !strings.Contains(a.text, hook.URL) {
 		t.Errorf("question: %d", a.status)
 	}
