@@ -1,7 +1,7 @@
 // Package alert tells customers when a budget has been used up to 50, 80 and 100 %: in the portal, and by a signed webhook.
 //
-// An alert is a document, made once for each budget, month and share (a budget of another size is another one), whichever process finds the share reached and however
-// often. A webhook is called at least once for each; its ID stays the same over attempts, so that receivers can tell
+// An alert is a document, made once for each budget, month and share, whichever process finds the share reached and however
+// often; a budget of another size is another one. A webhook is called at least once for each; its ID stays the same over attempts, so that receivers can tell
 // repetitions. The package decides nothing about requests: that is package limit.
 package alert
 
@@ -29,7 +29,7 @@ type Alert struct {
 	// Month is that of the budget, such as 2026-11; Percent is 50, 80 or 100.
 	Month   string `json:"month"`
 	Percent int    `json:"percent"`
-	// Spent and Budget are decimals in Unit: "tokens", or a currency such as EUR.
+	// Spent and Budget are decimals in Unit: Tokens, or a currency such as EUR.
 	Spent  string    `json:"spent"`
 	Budget string    `json:"budget"`
 	Unit   string    `json:"unit"`
@@ -69,8 +69,8 @@ type Delivery struct {
 	State    DeliveryState `json:"state"`
 	Attempts int           `json:"attempts,omitempty"`
 	NextAt   time.Time     `json:"next_at,omitzero"`
-	// Problem is why the last attempt failed, in words of this package: never the receiver's.
-	Problem string `json:"problem,omitempty"`
+	// Problem is why the last attempt failed.
+	Problem Problem `json:"problem,omitzero"`
 }
 
 // Reached is a budget that has been used up to a share, as it is found.
@@ -85,6 +85,9 @@ type Reached struct {
 	// Spent and Budget are decimals in Unit.
 	Spent, Budget, Unit string
 }
+
+// Tokens is the unit of budgets of tokens.
+const Tokens = "tokens"
 
 // lastMonth minus a month orders IDs so that the newest month comes first.
 const lastMonth = 99999

@@ -304,7 +304,7 @@ func TestWebhookIsTriedAgain(t *testing.T) {
 		f.due()
 		f.due() // too early for another
 		a := f.only(owner)
-		if r.calls() != i+1 || a.Delivery.State != Pending || a.Delivery.Problem != "the receiver answered with status 302" {
+		if r.calls() != i+1 || a.Delivery.State != Pending || a.Delivery.Problem.String() != "the receiver answered with status 302" {
 			t.Fatalf("%d calls behind attempt %d: %+v", r.calls(), i+1, a.Delivery)
 		}
 		f.wait(pause)
@@ -331,7 +331,7 @@ func TestWebhookRecovers(t *testing.T) {
 	r.answerWith(200)
 	f.wait(pauses[0])
 	f.due()
-	if a := f.only(owner); a.Delivery.State != Delivered || a.Delivery.Attempts != 2 || a.Delivery.Problem != "" || r.got[0].Header.Get("Webhook-Id") != r.got[1].Header.Get("Webhook-Id") {
+	if a := f.only(owner); a.Delivery.State != Delivered || a.Delivery.Attempts != 2 || a.Delivery.Problem != (Problem{}) || r.got[0].Header.Get("Webhook-Id") != r.got[1].Header.Get("Webhook-Id") {
 		t.Errorf("%+v", a.Delivery)
 	}
 }
@@ -416,7 +416,7 @@ func TestWebhookSecretIsShownOnce(t *testing.T) {
 	if err != nil || hook.URL != r.URL+"/other" || hook.Secret != nil {
 		t.Errorf("%+v, %v", hook, err)
 	}
-	if problem, err := f.Test(t.Context(), owner, "ten_a"); problem != "" || err != nil || !strings.Contains(r.bodies[0], `"webhook.test"`) {
+	if problem, err := f.Test(t.Context(), owner, "ten_a"); problem != (Problem{}) || err != nil || !strings.Contains(r.bodies[0], `"webhook.test"`) {
 		t.Errorf("%q, %v", problem, err)
 	}
 	q := r.got[0]
@@ -479,7 +479,7 @@ func TestWebhookLeadsNowhereInside(t *testing.T) {
 	if _, _, err := f.SetWebhook(t.Context(), owner, "ten_a", inside.URL); err != nil {
 		t.Fatal(err)
 	}
-	if problem, err := f.Test(t.Context(), owner, "ten_a"); problem != "the address is not on the public internet" || err != nil || reached {
+	if problem, err := f.Test(t.Context(), owner, "ten_a"); problem.String() != "the address is not on the public internet" || err != nil || reached {
 		t.Errorf("%q, %v, reached: %v", problem, err, reached)
 	}
 	for address, public := range map[string]bool{

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -72,11 +71,11 @@ func requirePublic(address string) error {
 	return nil
 }
 
-// post sends a message and returns what went wrong, in words that tell nothing of what is behind the address.
-func (c *client) post(ctx context.Context, address string, body []byte, header map[string]string) string {
+// post sends a message and returns what went wrong, if anything did.
+func (c *client) post(ctx context.Context, address string, body []byte, header map[string]string) Problem {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return "the address cannot be used"
+		return Problem{Code: badAddress}
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "llmhub-webhook")
@@ -90,18 +89,18 @@ func (c *client) post(ctx context.Context, address string, body []byte, header m
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // what it says is of no interest
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return fmt.Sprintf("the receiver answered with status %d", resp.StatusCode)
+		return Problem{Code: badStatus, Status: resp.StatusCode}
 	}
-	return ""
+	return Problem{}
 }
 
-func callProblem(err error) string {
-	var timeout net.Error
+func callProblem(err error) Problem {
+	var late net.Error
 	switch {
 	case errors.Is(err, errPrivate):
-		return "the address is not on the public internet"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "the receiver did not answer in time"
+		return Problem{Code: private}
+	case errors.As(err, &late) && late.Timeout():
+		return Problem{Code: timeout}
 	}
-	return "the receiver cannot be reached"
+	return Problem{Code: unreachable}
 }

@@ -95,7 +95,7 @@ func (s *Service) attempt(ctx context.Context, r store.Record[Alert]) error {
 	}
 	if hook == nil {
 		a.Delivery = Delivery{State: NotDue, Attempts: a.Delivery.Attempts}
-	} else if problem := s.call(ctx, hook, a); problem == "" {
+	} else if problem := s.call(ctx, hook, a); problem == (Problem{}) {
 		a.Delivery = Delivery{State: Delivered, Attempts: a.Delivery.Attempts}
 	} else {
 		a.Delivery = s.failed(a, problem)
@@ -120,9 +120,9 @@ func (s *Service) put(ctx context.Context, id string, expect store.Version, a Al
 }
 
 // failed returns the state behind an attempt that has failed.
-func (s *Service) failed(a Alert, problem string) Delivery {
+func (s *Service) failed(a Alert, problem Problem) Delivery {
 	n := a.Delivery.Attempts
-	s.log.Warn("webhook of an alert failed", "alert", a.ID, "tenant", a.TenantID, "attempt", n, "problem", problem)
+	s.log.Warn("webhook of an alert failed", "alert", a.ID, "tenant", a.TenantID, "attempt", n, "problem", problem.String())
 	if n > len(pauses) {
 		return Delivery{State: Failed, Attempts: n, Problem: problem}
 	}
@@ -147,21 +147,21 @@ type budgetReached struct {
 	Unit    string `json:"unit"`
 }
 
-// call calls the webhook of an alert and returns what went wrong, in words of this package; empty if nothing did.
-func (s *Service) call(ctx context.Context, hook *Webhook, a Alert) string {
+// call calls the webhook of an alert and returns what went wrong, if anything did.
+func (s *Service) call(ctx context.Context, hook *Webhook, a Alert) Problem {
 	return s.send(ctx, hook, a.ID, message{"budget.threshold_reached", a.At, budgetReached{
 		a.ID, a.TenantID, a.Subject, a.Month, a.Percent, a.Spent, a.Budget, a.Unit,
 	}})
 }
 
-func (s *Service) send(ctx context.Context, hook *Webhook, id string, m message) string {
+func (s *Service) send(ctx context.Context, hook *Webhook, id string, m message) Problem {
 	key, err := s.sealer.Open(hook.TenantID, hook.Secret)
 	if err != nil {
-		return "the webhook's secret cannot be opened any more: set the webhook again"
+		return Problem{Code: noSecret}
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
-		return "the message cannot be written"
+		return Problem{Code: badMessage}
 	}
 	at := strconv.FormatInt(s.now().Unix(), 10)
 	return s.client.post(ctx, hook.URL, body, map[string]string{
@@ -182,18 +182,18 @@ func Signature(key secret.Text, id, timestamp string, body []byte) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// Test calls a tenant's webhook at once with a message of type webhook.test. It returns what went wrong, empty if nothing
-// did. It takes the right to subscribe.
-func (s *Service) Test(ctx context.Context, by identity.Actor, tenantID string) (problem string, err error) {
+// Test calls a tenant's webhook at once with a message of type webhook.test. It returns what went wrong, if anything did.
+// It takes the right to subscribe.
+func (s *Service) Test(ctx context.Context, by identity.Actor, tenantID string) (problem Problem, err error) {
 	if err := by.Require(tenantID, identity.Subscribe, errNoTenant); err != nil {
-		return "", err
+		return Problem{}, err
 	}
 	hook, _, err := s.webhook(ctx, tenantID)
 	if err != nil {
-		return "", err
+		return Problem{}, err
 	}
 	if hook == nil {
-		return "", errNoWebhook
+		return Problem{}, errNoWebhook
 	}
 	return s.send(ctx, hook, identity.NewID("tst_"), message{"webhook.test", s.stamp(), map[string]string{"tenant_id": tenantID}}), nil
 }

@@ -12,6 +12,9 @@ export const baseURL = setting('LLMHUB_URL')
 export const apiKey = setting('LLMHUB_KEY')
 /** A key of another subscription. */
 export const otherKey = setting('LLMHUB_OTHER_KEY')
+/** What operators come with, and the tenant that the key belongs to. */
+export const operatorToken = setting('LLMHUB_ADMIN_TOKEN')
+export const tenantID = setting('LLMHUB_TENANT')
 
 /** What the key has used so far. */
 export async function usage() {

@@ -32,7 +32,7 @@ func viewAlert(a alert.Alert) alertView {
 	return alertView{
 		ID: a.ID, TenantID: a.TenantID, KeyID: s.KeyID, KeyName: s.KeyName, SubscriptionID: s.SubscriptionID, SubscriptionName: s.SubscriptionName,
 		Model: s.Model, Month: a.Month, Percent: a.Percent, Spent: a.Spent, Budget: a.Budget, Unit: a.Unit, At: a.At.UTC(),
-		DismissedAt: utc(a.DismissedAt), DismissedBy: a.DismissedBy, Delivery: string(a.Delivery.State), DeliveryProblem: a.Delivery.Problem,
+		DismissedAt: utc(a.DismissedAt), DismissedBy: a.DismissedBy, Delivery: string(a.Delivery.State), DeliveryProblem: a.Delivery.Problem.String(),
 	}
 }
 
@@ -128,5 +128,5 @@ func (p *Portal) testWebhook(r *request) (webhookTest, error) {
 		return webhookTest{}, err
 	}
 	problem, err := p.alerts.Test(r.ctx, r.by, tenant)
-	return webhookTest{Delivered: problem == "", Problem: problem}, err
+	return webhookTest{Delivered: err == nil && problem == (alert.Problem{}), Problem: problem.String()}, err
 }

@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -164,4 +165,52 @@ func TestLimitsThatCannotBeSet(t *testing.T) {
 	}
 	isFault(t, set(key.ID, good), fault.State, "")
 	isFault(t, setSub(sub.ID, "", good), fault.State, "")
+}
+
+func TestScopesOfTheGate(t *testing.T) {
+	f := newFixture(t)
+	sub := f.subscribe("m1", "m2")
+	key, _ := f.key(sub.ID, "app")
+	bare, _ := f.key(sub.ID, "bare")
+	budget, rate := limit.Rules{MonthlyTokens: 10}, limit.Rules{RequestsPerMinute: 10}
+	for _, err := range []error{
+		second(f.SetKeyLimits(t.Context(), admin, key.ID, budget)), second(f.SetKeyLimits(t.Context(), admin, bare.ID, rate)),
+		second(f.SetSubscriptionLimits(t.Context(), admin, sub.ID, "", rate)), second(f.SetSubscriptionLimits(t.Context(), admin, sub.ID, "m2", budget)),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, want := range map[string]Scope{
+		key.ID:         {KeyID: key.ID, KeyName: "app", Scope: limit.Scope{Rules: &budget}},
+		bare.ID:        {KeyID: bare.ID, KeyName: "bare", Scope: limit.Scope{Rules: &rate}},
+		sub.ID:         {Scope: limit.Scope{Rules: &rate}},
+		sub.ID + "/m2": {Model: "m2", Scope: limit.Scope{Rules: &budget}},
+		sub.ID + "/m1": {Model: "m1"},
+	} {
+		want.ID, want.TenantID, want.SubscriptionID, want.SubscriptionName = id, sub.TenantID, sub.ID, sub.Title()
+		if got, found := f.gate.ScopeOf(id); !found || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v; want %+v", id, got, found, want)
+		}
+	}
+	for _, id := range []string{"", "/", "key_", "key_nothing", "sub_nothing/m1"} {
+		if s, found := f.gate.ScopeOf(id); found {
+			t.Errorf("%q: %+v", id, s)
+		}
+	}
+	if got, want := slices.Sorted(slices.Values(f.gate.BudgetIDs())), []string{key.ID, sub.ID + "/m2"}; !slices.Equal(got, want) {
+		t.Errorf("budgets of %v, want %v", got, want)
+	}
+	if _, err := f.DeactivateKey(t.Context(), admin, key.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.gate.BudgetIDs(); !slices.Equal(got, []string{sub.ID + "/m2"}) {
+		t.Errorf("budgets of %v behind the deactivation", got)
+	}
+	if _, err := f.CancelSubscription(t.Context(), admin, sub.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.gate.BudgetIDs(); len(got) != 0 {
+		t.Errorf("budgets of %v behind the end", got)
+	}
 }

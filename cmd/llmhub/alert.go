@@ -63,7 +63,7 @@ func newAlertList(api *apiFlags) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", tenantUsage)
 	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
-		return c.get(cmd.Context(), "/alerts", tenantQuery(tenant))
+		return c.list(cmd.Context(), "/alerts", filter("tenant_id", tenant))
 	}, func(text json.RawMessage) error {
 		var list struct{ Data []alertAnswer }
 		if err := json.Unmarshal(text, &list); err != nil {

@@ -14,7 +14,7 @@ import (
 	"llmhub/subscription"
 )
 
-// TestNodeClients runs the vendors' own SDKs for Node against every endpoint; the tests themselves are in clients/.
+// TestNodeClients runs the vendors' own SDKs for Node against every endpoint, and a receiver of webhooks; the tests themselves are in clients/.
 func TestNodeClients(t *testing.T) {
 	folder, err := filepath.Abs("../../clients")
 	if err != nil {
@@ -22,6 +22,7 @@ func TestNodeClients(t *testing.T) {
 	}
 	installNodeModules(t, folder)
 	h := startHub(t, []string{"all", "tools", "structured", "cut", "broken", "slow", "idempotent"}, func(cfg *config.Config) {
+		cfg.Webhooks.AllowPrivate = true
 		u := cfg.Upstreams[0]
 		u.Name, u.Kind = "anthropic", config.KindAnthropic
 		cfg.Upstreams = append(cfg.Upstreams, u)
@@ -44,8 +45,9 @@ func TestNodeClients(t *testing.T) {
 		h.provider.Script("claude-"+name, s)
 	}
 	key, _ := h.key("node")
-	env := append(os.Environ(), "LLMHUB_URL="+h.url, "LLMHUB_KEY="+key, "LLMHUB_OTHER_KEY="+h.strangersKey())
-	for _, file := range []string{"openai.test.js", "anthropic.test.js"} {
+	env := append(os.Environ(), "LLMHUB_URL="+h.url, "LLMHUB_KEY="+key, "LLMHUB_OTHER_KEY="+h.strangersKey(),
+		"LLMHUB_ADMIN_TOKEN=test-admin-token", "LLMHUB_TENANT="+h.sub.TenantID)
+	for _, file := range []string{"openai.test.js", "anthropic.test.js", "webhook.test.js"} {
 		// One after the other: each test compares what the key has used before and after it.
 		cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=tap", file)
 		cmd.Dir, cmd.Env = folder, env

@@ -90,7 +90,7 @@ func storeOptions(cfg *config.Config, log *slog.Logger) local.Options {
 
 // newServerOn is newServer with options of the store, which tests change.
 func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o local.Options) (_ *server, err error) {
-	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, crossed: newCrossings(), registry: prometheus.NewRegistry()}
+	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, crossed: newCrossings(log), registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			s.close()

@@ -29,6 +29,8 @@ type alertsPageData struct {
 	Hook     *alert.Webhook
 	Form     []field
 	Problems []link
+	// Sample verifies a message.
+	Sample sample
 	// MayChange says that the visitor can dismiss alerts and set the webhook.
 	MayChange bool
 	// Tested says what came of a test: empty if there was none.
@@ -115,7 +117,7 @@ func (v *visit) alertLine(a alert.Alert) alertLine {
 
 // quantity writes tokens, or an amount of money, as the visitor's language does.
 func (v *visit) quantity(decimal, unit string) string {
-	if unit == "tokens" {
+	if unit == alert.Tokens {
 		n, err := strconv.ParseInt(decimal, 10, 64)
 		if err != nil {
 			return decimal
@@ -133,7 +135,10 @@ func (w *Web) answerAlerts(v *visit, status int, faults map[string]string, addre
 	if err != nil {
 		return err
 	}
-	p := alertsPageData{MayChange: v.Actor.Has(v.Tenant.ID, identity.Subscribe)}
+	p := alertsPageData{
+		MayChange: v.Actor.Has(v.Tenant.ID, identity.Subscribe),
+		Sample:    sample{"verify", v.t("webhook.verify"), w.sample("webhook.py", "")},
+	}
 	for _, a := range list {
 		p.Alerts = append(p.Alerts, v.alertRow(a))
 	}
@@ -158,7 +163,10 @@ func (w *Web) answerAlerts(v *visit, status int, faults map[string]string, addre
 }
 
 func (v *visit) alertRow(a alert.Alert) alertRow {
-	r := alertRow{alertLine: v.alertLine(a), Month: a.Month, At: a.At, DismissedBy: a.DismissedBy, Problem: a.Delivery.Problem}
+	r := alertRow{alertLine: v.alertLine(a), Month: a.Month, At: a.At, DismissedBy: a.DismissedBy}
+	if f := a.Delivery.Problem.Fault(); f != nil {
+		r.Problem = v.say(f)
+	}
 	r.Delivery = v.t("webhook.delivery." + string(a.Delivery.State))
 	r.Class = map[alert.DeliveryState]string{alert.Delivered: "good", alert.Pending: "warn", alert.Failed: "bad"}[a.Delivery.State]
 	return r
@@ -200,10 +208,11 @@ func (w *Web) testWebhook(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if problem == "" {
-		problem = testDelivered
+	tested := testDelivered
+	if f := problem.Fault(); f != nil {
+		tested = v.phrase(f)
 	}
-	return w.answerAlerts(v, fiber.StatusOK, nil, "", problem)
+	return w.answerAlerts(v, fiber.StatusOK, nil, "", tested)
 }
 
 func (w *Web) confirmRemoveWebhook(v *visit) error {

@@ -73,7 +73,7 @@ func TestWebhookIsSetOnItsPage(t *testing.T) {
 	if a.status != http.StatusOK || key == "" {
 		t.Fatalf("set: %d", a.status)
 	}
-	if a := owner.get("/alerts"); strings.Contains(a.text, "whsec_") || !strings.Contains(a.text, hook.URL) {
+	if a := owner.get("/alerts"); strings.Contains(a.text, key) || !strings.Contains(a.text, hook.URL) {
 		t.Error("the page shows the secret again, or not where alerts are sent")
 	}
 	if a := owner.post("/webhook/test"); a.status != http.StatusOK || !strings.Contains(a.text, "The test has been delivered.") || calls != 1 {
@@ -82,6 +82,10 @@ func TestWebhookIsSetOnItsPage(t *testing.T) {
 	status = http.StatusTeapot
 	if a := owner.post("/webhook/test"); !strings.Contains(a.text, "status 418") {
 		t.Error("a test that fails is not told")
+	}
+	owner.post("/preferences", "language", "de")
+	if a := owner.post("/webhook/test"); !strings.Contains(a.text, "Der Empfänger hat mit Status 418 geantwortet.") {
+		t.Error("a test that fails is not told in German")
 	}
 	if a := owner.get("/webhook/remove"); a.status != http.StatusOK || !strings.Contains(a.text, hook.URL) {
 		t.Errorf("question: %d", a.status)
