@@ -55,11 +55,6 @@ const (
 	RuleAmount       = "monthly_amount"
 )
 
-// RuleNames returns the JSON names of all rules.
-func RuleNames() []string {
-	return []string{RuleRequests, RuleInputTokens, RuleOutputTokens, RuleConcurrency, RuleTokens, RuleAmount}
-}
-
 // Cause says why a request is refused that is not beyond a limit, as far as is known.
 type Cause uint8
 

@@ -74,23 +74,13 @@ func formOf(path []byte) openai.ErrorForm {
 	return openai.FormOpenAI
 }
 
-var imageSizes = map[string]store.Unit{
-	"256x256": store.UnitImage256, "512x512": store.UnitImage512, "1024x1024": store.UnitImage1024,
-	"1024x1536": store.UnitImageTall, "1536x1024": store.UnitImageWide,
-	"1024x1792": store.UnitImageTaller, "1792x1024": store.UnitImageWider,
-}
-
 // imageUnits counts the images that came, by the size that the answer or else the request names.
 func imageUnits(asked, used openai.Units, _ bool) store.Quantities {
 	size := used.ImageSize
 	if size == "" {
 		size = asked.ImageSize
 	}
-	unit, known := imageSizes[strings.ToLower(size)]
-	if !known {
-		unit = store.UnitImage
-	}
-	return store.Quantities(nil).Plus(unit, used.Images)
+	return store.Quantities(nil).Plus(store.ImageUnit(strings.ToLower(size)), used.Images)
 }
 
 // speechUnits counts the characters that were to be spoken: all of them once any of it has come.

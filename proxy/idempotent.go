@@ -43,15 +43,18 @@ var (
 // join finds out whether the request is sent again: then it follows the one before; otherwise it leads, and what it is answered
 // is remembered. It does neither for models that have not been opted in, nor without a key.
 func (x *exchange) join(ctx *fasthttp.RequestCtx) *openai.Error {
+	if !x.model.Idempotent || x.p.Replays == nil || x.endpoint.free {
+		return nil
+	}
 	key := ctx.Request.Header.Peek(idempotencyHeader)
-	if len(key) == 0 || x.p.Replays == nil || !x.model.Idempotent || x.endpoint.free {
+	if len(key) == 0 {
 		return nil
 	}
 	if len(key) > maxIdempotencyKey {
 		return badParam(idempotencyHeader, "The Idempotency-Key has more than 255 characters.")
 	}
-	print := printOf(x.endpoint, string(ctx.Request.Header.ContentType()), ctx.Request.Body())
-	r, leads, err := x.p.Replays.Join(x.grant.KeyID+"\n"+string(key), print, x.arrived)
+	asked := printOf(x.endpoint, string(ctx.Request.Header.ContentType()), ctx.Request.Body())
+	r, leads, err := x.p.Replays.Join(x.grant.KeyID+"\n"+string(key), asked, x.arrived)
 	switch {
 	case errors.Is(err, replay.ErrMismatch):
 		return errKeyReused

@@ -14,7 +14,6 @@ import (
 	"llmhub/metering"
 	"llmhub/proxy/openai"
 	"llmhub/store"
-	"llmhub/subscription"
 )
 
 // codeBudget and typeQuota are code and type of errors for budgets that are used up. The type is OpenAI's for the same.
@@ -54,19 +53,18 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 
 // limited says whether the request falls into any scope with rules.
 func (x *exchange) limited() bool {
-	var buf [subscription.MaxScopes]limit.Scope
+	var buf [limit.MaxScopes]limit.Scope
 	return x.p.Engine != nil && len(x.grant.AppendScopes(buf[:0], x.model.Name)) > 0
 }
 
-// take asks the limits of the exchange's scopes. One without a request of its own, as a response of a realtime session, grows
-// from nothing.
+// take asks the limits of the exchange's scopes, if it falls into any.
 func (x *exchange) take(a *limit.Ask) *openai.Error {
-	if !x.limited() {
+	if x.p.Engine == nil {
 		return nil
 	}
 	a.Model, a.Scopes, a.Generates = x.model.Name, x.grant.AppendScopes(nil, x.model.Name), x.endpoint.generates
-	if x.request.N == 0 {
-		x.request.N, x.request.Stream, a.Choices, a.Growing = 1, true, 1, true
+	if len(a.Scopes) == 0 {
+		return nil
 	}
 	r, refusal := x.p.Engine.Admit(x.arrived, a)
 	if refusal != nil {

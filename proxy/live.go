@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"llmhub/proxy/socket"
@@ -10,10 +9,9 @@ import (
 
 // liveList holds the requests under way.
 type liveList struct {
-	mu   sync.Mutex
+	vacancy
 	head exchange // of a ring
 	n    int
-	idle chan struct{} // closed when n falls to 0, if somebody waits
 }
 
 func (l *liveList) init() { l.head.prev, l.head.next = &l.head, &l.head }
@@ -41,10 +39,14 @@ func (l *liveList) remove(x *exchange) {
 	x.prev.next, x.next.prev = x.next, x.prev
 	x.prev, x.next = nil, nil
 	l.n--
-	if l.n == 0 && l.idle != nil {
-		close(l.idle)
-		l.idle = nil
+	if l.n == 0 {
+		l.vacated()
 	}
+}
+
+// wait waits until nothing is under way, and says whether that came before ctx ended.
+func (l *liveList) wait(ctx context.Context) bool {
+	return l.await(ctx, func() bool { return l.n == 0 })
 }
 
 func (l *liveList) count() int {
@@ -70,27 +72,6 @@ func (l *liveList) appendAll(all []*exchange) []*exchange {
 		all = append(all, x)
 	}
 	return all
-}
-
-// wait waits until nothing is under way, and says whether that came before ctx ended.
-func (l *liveList) wait(ctx context.Context) bool {
-	for {
-		l.mu.Lock()
-		if l.n == 0 {
-			l.mu.Unlock()
-			return true
-		}
-		if l.idle == nil {
-			l.idle = make(chan struct{})
-		}
-		idle := l.idle
-		l.mu.Unlock()
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			return false
-		}
-	}
 }
 
 // watcher looks whether the clients of requests under way are still there, since fasthttp does not tell before a

@@ -124,8 +124,11 @@ func (s *session) tooLate(revoked error) *openai.Error {
 func (s *session) affordable() *openai.Error {
 	x := s.exchange()
 	defer func() { x.reservation.Void() }()
-	return x.take(&limit.Ask{})
+	return x.take(fromNothing())
 }
+
+// fromNothing asks for a response of a session: there is no request of its own, and it grows as it comes.
+func fromNothing() *limit.Ask { return &limit.Ask{Choices: 1, Growing: true} }
 
 // realtimeCredentials returns the key that a session is opened with.
 func realtimeCredentials(h *fasthttp.RequestHeader) ([]byte, bool) {
@@ -217,7 +220,7 @@ func handshakeError(refused *http.Response) *openai.Error {
 
 // exchange returns one response of the session, whose entry in the ledger has not begun.
 func (s *session) exchange() *exchange {
-	x := &exchange{p: s.p, id: s.p.Recorder.NewID(), endpoint: &realtimeEndpoint, arrived: time.Now(), client: s.client, grant: s.grant, model: s.model}
+	x := &exchange{p: s.p, id: s.p.Recorder.NewID(), endpoint: &realtimeEndpoint, request: openai.Request{N: 1, Stream: true}, arrived: time.Now(), client: s.client, grant: s.grant, model: s.model}
 	x.name = x.id.String()
 	x.meter.Dialect = realtimeEndpoint.dialect
 	if s.deployment != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/fasthttp/websocket"
 
-	"llmhub/limit"
 	"llmhub/metering"
 	"llmhub/proxy/openai"
 	"llmhub/subscription"
@@ -60,9 +59,8 @@ type session struct {
 
 // sessionList holds the sessions that are open.
 type sessionList struct {
-	mu   sync.Mutex
-	all  map[*session]struct{}
-	idle chan struct{} // closed when the last one ends, if somebody waits
+	vacancy
+	all map[*session]struct{}
 }
 
 // add adds a session, unless there are as many as limit; 0 is no limit.
@@ -83,9 +81,8 @@ func (l *sessionList) remove(s *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.all, s)
-	if len(l.all) == 0 && l.idle != nil {
-		close(l.idle)
-		l.idle = nil
+	if len(l.all) == 0 {
+		l.vacated()
 	}
 }
 
@@ -100,23 +97,7 @@ func (l *sessionList) each(f func(*session)) {
 
 // wait waits until there is no session, and says whether that came before ctx ended.
 func (l *sessionList) wait(ctx context.Context) bool {
-	for {
-		l.mu.Lock()
-		if len(l.all) == 0 {
-			l.mu.Unlock()
-			return true
-		}
-		if l.idle == nil {
-			l.idle = make(chan struct{})
-		}
-		idle := l.idle
-		l.mu.Unlock()
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return l.await(ctx, func() bool { return len(l.all) == 0 })
 }
 
 func (l *sessionList) count() int {
@@ -359,7 +340,7 @@ func (s *session) begin(id string) (*exchange, *openai.Error) {
 	if refusal := x.renew(s.key); refusal != nil {
 		return nil, refusal
 	}
-	if refusal := x.take(&limit.Ask{}); refusal != nil {
+	if refusal := x.take(fromNothing()); refusal != nil {
 		return nil, refusal
 	}
 	entry, err := s.p.Recorder.Begin(metering.Begun{

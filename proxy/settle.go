@@ -25,19 +25,18 @@ const maxCappedChoices = 1 << 20
 // settleFinished records an answer that the model server finished, and waits until the record is durable. Nothing
 // that looks finished may leave before.
 func (x *exchange) settleFinished() error {
-	s := metering.Settlement{Provenance: store.FromUpstream}
 	if x.policy() == Drain {
 		x.look(time.Now()) // a short answer may be over before the watcher looks
 	}
-	tokens, reported := x.tokens()
+	s, reported := x.settlement()
 	switch {
 	case !reported:
 		s.Provenance = store.FromEstimate
 	case x.gone():
 		s.Provenance = store.FromDrained
+	default:
+		s.Provenance = store.FromUpstream
 	}
-	s.Tokens, s.Quantities = tokens, x.quantities()
-	x.ended = true
 	x.charge(&s)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
@@ -50,16 +49,12 @@ func (x *exchange) settleFinished() error {
 
 // settleDrained records an answer that was read on to its end after the client had left.
 func (x *exchange) settleDrained() {
-	x.ended = true
-	s := metering.Settlement{Provenance: store.FromDrained}
-	tokens, reported := x.tokens()
+	s, reported := x.settlement()
+	s.Provenance = store.FromDrained
 	if !reported {
 		s.Provenance = store.FromEstimate
 	}
-	s.Tokens, s.Quantities = tokens, x.quantities()
-	x.charge(&s)
-	x.entry.SettleLater(s)
-	x.p.Metrics.settled(x, s)
+	x.settleLater(s)
 }
 
 // settlePartial records what was delivered of an answer that was broken off.
@@ -67,13 +62,24 @@ func (x *exchange) settlePartial() {
 	if x.ended {
 		return
 	}
-	x.ended = true
-	s := metering.Settlement{Provenance: store.FromPartial}
-	var reported bool
-	if s.Tokens, reported = x.tokens(); reported && x.meter.Finished() && !x.faulty {
+	s, reported := x.settlement()
+	s.Provenance = store.FromPartial
+	if reported && x.meter.Finished() && !x.faulty {
 		s.Provenance = store.FromUpstream
 	}
+	x.settleLater(s)
+}
+
+// settlement returns what is to be recorded, but for where it is from; reported says whether the model server said all of it.
+func (x *exchange) settlement() (s metering.Settlement, reported bool) {
+	s.Tokens, reported = x.tokens()
 	s.Quantities = x.quantities()
+	x.ended = true
+	return s, reported
+}
+
+// settleLater records the request without waiting until that is durable.
+func (x *exchange) settleLater(s metering.Settlement) {
 	x.charge(&s)
 	x.entry.SettleLater(s)
 	x.p.Metrics.settled(x, s)

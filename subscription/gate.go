@@ -50,7 +50,7 @@ type subscriptionLimits struct {
 	models map[string]limit.Scope
 }
 
-// AppendScopes appends the scopes with rules that a request for a model falls into, at most MaxScopes.
+// AppendScopes appends the scopes with rules that a request for a model falls into, at most limit.MaxScopes.
 func (g *Grant) AppendScopes(dst []limit.Scope, model string) []limit.Scope {
 	if g.key != nil {
 		dst = append(dst, limit.Scope{ID: g.KeyID, Rules: g.key})
@@ -63,9 +63,6 @@ func (g *Grant) AppendScopes(dst []limit.Scope, model string) []limit.Scope {
 	}
 	return dst
 }
-
-// MaxScopes bounds the scopes of one request: its key, its subscription, and the model within that.
-const MaxScopes = 3
 
 // Allows says whether the model may be used: both the subscription and the key must allow it.
 func (g *Grant) Allows(model string) bool { return g.granted.has(model) && g.own.has(model) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -35,15 +36,14 @@ func (a alertAnswer) subject() string {
 	return a.SubscriptionName
 }
 
-// tenantQuery returns the query that names a tenant, which customers need not.
-func tenantQuery(tenant string) url.Values {
-	if tenant == "" {
-		return nil
-	}
-	return url.Values{"tenant_id": {tenant}}
+// tenantCommand is command for what is a tenant's own: call gets the query that names it, which customers need not.
+func (a *apiFlags) tenantCommand(cmd *cobra.Command, call func(ctx context.Context, c *client, args []string, tenant url.Values) (json.RawMessage, error), show func(json.RawMessage) error) *cobra.Command {
+	var tenant string
+	cmd.Flags().StringVar(&tenant, "tenant", "", "ID of the tenant (with the administrator's token; others ask for their own)")
+	return a.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
+		return call(cmd.Context(), c, args, filter("tenant_id", tenant))
+	}, show)
 }
-
-const tenantUsage = "ID of the tenant (with the administrator's token; others ask for their own)"
 
 func newAlertCommand(api *apiFlags) *cobra.Command {
 	return group(&cobra.Command{
@@ -53,7 +53,6 @@ func newAlertCommand(api *apiFlags) *cobra.Command {
 }
 
 func newAlertList(api *apiFlags) *cobra.Command {
-	var tenant string
 	cmd := &cobra.Command{
 		Use:   "list [--tenant ID]",
 		Short: "List the budgets that have been used up to 50, 80 or 100 %, the newest month first",
@@ -61,9 +60,8 @@ func newAlertList(api *apiFlags) *cobra.Command {
   llmhub alert list --tenant TENANT --json`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", tenantUsage)
-	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
-		return c.list(cmd.Context(), "/alerts", filter("tenant_id", tenant))
+	return api.tenantCommand(cmd, func(ctx context.Context, c *client, _ []string, tenant url.Values) (json.RawMessage, error) {
+		return c.list(ctx, "/alerts", tenant)
 	}, func(text json.RawMessage) error {
 		var list struct{ Data []alertAnswer }
 		if err := json.Unmarshal(text, &list); err != nil {
@@ -113,16 +111,14 @@ type webhookAnswer struct {
 }
 
 func newWebhookShow(api *apiFlags) *cobra.Command {
-	var tenant string
 	cmd := &cobra.Command{
 		Use:     "show [--tenant ID]",
 		Short:   "Show where alerts are sent",
 		Example: `  llmhub webhook show`,
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", tenantUsage)
-	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
-		return c.get(cmd.Context(), "/webhook", tenantQuery(tenant))
+	return api.tenantCommand(cmd, func(ctx context.Context, c *client, _ []string, tenant url.Values) (json.RawMessage, error) {
+		return c.get(ctx, "/webhook", tenant)
 	}, func(text json.RawMessage) error {
 		var v webhookAnswer
 		if err := json.Unmarshal(text, &v); err != nil {
@@ -137,7 +133,6 @@ func newWebhookShow(api *apiFlags) *cobra.Command {
 }
 
 func newWebhookSet(api *apiFlags) *cobra.Command {
-	var tenant string
 	cmd := &cobra.Command{
 		Use:   "set URL [--tenant ID]",
 		Short: "Set where alerts are sent, and print the secret that signs them, once",
@@ -146,9 +141,8 @@ secret is shown this once, and a new one is made each time. It alone goes to sta
 		Example: `  SECRET=$(llmhub webhook set https://example.com/hooks)`,
 		Args:    oneURL,
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", tenantUsage)
-	return api.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
-		return c.put(cmd.Context(), withQuery("/webhook", tenantQuery(tenant)), map[string]string{"url": args[0]})
+	return api.tenantCommand(cmd, func(ctx context.Context, c *client, args []string, tenant url.Values) (json.RawMessage, error) {
+		return c.put(ctx, withQuery("/webhook", tenant), map[string]string{"url": args[0]})
 	}, func(text json.RawMessage) error {
 		var v webhookAnswer
 		if err := json.Unmarshal(text, &v); err != nil {
@@ -170,16 +164,14 @@ func oneURL(cmd *cobra.Command, args []string) error {
 }
 
 func newWebhookTest(api *apiFlags) *cobra.Command {
-	var tenant string
 	cmd := &cobra.Command{
 		Use:     "test [--tenant ID]",
 		Short:   "Call the webhook with a message of type webhook.test",
 		Example: `  llmhub webhook test`,
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", tenantUsage)
-	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
-		return c.post(cmd.Context(), withQuery("/webhook/test", tenantQuery(tenant)), nil)
+	return api.tenantCommand(cmd, func(ctx context.Context, c *client, _ []string, tenant url.Values) (json.RawMessage, error) {
+		return c.post(ctx, withQuery("/webhook/test", tenant), nil)
 	}, func(text json.RawMessage) error {
 		var v struct {
 			Delivered bool
@@ -197,16 +189,14 @@ func newWebhookTest(api *apiFlags) *cobra.Command {
 }
 
 func newWebhookRemove(api *apiFlags) *cobra.Command {
-	var tenant string
 	cmd := &cobra.Command{
 		Use:     "remove [--tenant ID]",
 		Short:   "Send alerts no more",
 		Example: `  llmhub webhook remove`,
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", tenantUsage)
-	return api.command(cmd, func(cmd *cobra.Command, _ []string, c *client) (json.RawMessage, error) {
-		return c.do(cmd.Context(), http.MethodDelete, withQuery("/webhook", tenantQuery(tenant)), nil)
+	return api.tenantCommand(cmd, func(ctx context.Context, c *client, _ []string, tenant url.Values) (json.RawMessage, error) {
+		return c.do(ctx, http.MethodDelete, withQuery("/webhook", tenant), nil)
 	}, func(json.RawMessage) error {
 		_, err := fmt.Fprintln(api.env.stdout, "webhook removed")
 		return err

@@ -39,19 +39,19 @@ func (r *chunkReader) readIn(d Dialect, whole bool) bool {
 }
 
 // word consumes a value and returns the content of it if it is a string.
-func (r *chunkReader) word() []byte {
-	if r.peek() != '"' {
-		r.skip()
+func (w *walker) word() []byte {
+	if w.peek() != '"' {
+		w.skip()
 		return nil
 	}
-	s, escaped := r.text()
-	if r.fault != 0 {
+	s, escaped := w.text()
+	if w.fault != 0 {
 		return nil
 	}
 	if escaped {
-		return appendUnescaped(nil, r.b[s.lo:s.hi])
+		return appendUnescaped(nil, w.b[s.lo:s.hi])
 	}
-	return r.b[s.lo:s.hi]
+	return w.b[s.lo:s.hi]
 }
 
 // place consumes a value and returns where it is.

@@ -23,7 +23,7 @@ func BenchmarkPeekPatch(b *testing.B) {
 	b.SetBytes(int64(len(chatBody)))
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := Peek(chatBody)
+		r, err := peek(chatBody)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	r := strings.NewReader("")
 	for name, f := range map[string]func(){
 		"request": func() {
-			p, err := Peek(chatBody)
+			p, err := peek(chatBody)
 			if err != nil {
 				t.Fatal(err)
 			}

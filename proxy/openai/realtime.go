@@ -28,9 +28,9 @@ func PeekRealtime(data []byte) (RealtimeKind, []byte) {
 	for key, ok := w.firstMember(); ok; key, ok = w.nextMember() {
 		switch string(key) {
 		case "type":
-			kind = realtimeKind(w.shortText())
+			kind = realtimeKind(w.word())
 		case "response_id":
-			id = w.shortText()
+			id = w.word()
 		case "response":
 			inner = w.memberText("id")
 		default:
@@ -61,23 +61,6 @@ func realtimeKind(name []byte) RealtimeKind {
 	return RealtimeOther
 }
 
-// shortText consumes any value and returns it if it is a text.
-func (w *walker) shortText() []byte {
-	if w.peek() != '"' {
-		w.skip()
-		return nil
-	}
-	s, escaped := w.text()
-	if w.fault != 0 {
-		return nil
-	}
-	text := w.b[s.lo:s.hi]
-	if escaped && len(text) <= longestKey {
-		text = appendUnescaped(nil, text)
-	}
-	return text
-}
-
 // memberText consumes any value and returns, if it is an object, the text of one of its members.
 func (w *walker) memberText(name string) (text []byte) {
 	if w.peek() != '{' {
@@ -86,7 +69,7 @@ func (w *walker) memberText(name string) (text []byte) {
 	}
 	for key, ok := w.firstMember(); ok; key, ok = w.nextMember() {
 		if string(key) == name {
-			text = w.shortText()
+			text = w.word()
 		} else {
 			w.skip()
 		}

@@ -127,14 +127,11 @@ type peeker struct {
 	refusal *Error
 }
 
-// Peek reads a request's body in one pass and validates the whole of it: one JSON object, at most 512 levels deep.
-// The error, if any, is an *Error with status 400. Numbers of tokens and choices are integers from 0 to 1e12. Members
-// the gateway acts on are refused when they occur twice or in other case ("Model"), because model servers differ in
-// which one they would take.
-func Peek(body []byte) (Request, error) { return PeekAs(DialectChat, body) }
-
-// PeekAs is Peek for a request of any dialect. What the gateway cannot serve is refused: responses in the background, whose
-// usage it would not see, and conversations, which other tenants could share.
+// PeekAs reads the body of a request of a dialect in one pass and validates the whole of it: one JSON object, at most 512
+// levels deep. The error, if any, is an *Error with status 400. Numbers of tokens and choices are integers from 0 to 1e12.
+// Members the gateway acts on are refused when they occur twice or in other case ("Model"), because model servers differ in
+// which one they would take. What the gateway cannot serve is refused, too: responses in the background, whose usage it would
+// not see, and conversations, which other tenants could share.
 func PeekAs(d Dialect, body []byte) (Request, error) {
 	p := peeker{walker: walker{b: body}, req: Request{N: 1, dialect: d}}
 	if p.peek() != '{' && validJSON(body) {

@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 )
 
+// peek reads a request of chat.
+func peek(body []byte) (Request, error) { return PeekAs(DialectChat, body) }
+
 func TestPeek(t *testing.T) {
 	long := strings.Repeat("m", maxModel)
 	for _, c := range []struct {
@@ -33,7 +36,7 @@ func TestPeek(t *testing.T) {
 		{"any numbers and literals", `{"x":[-0,1.5e-10,0.1E+2,true,false,null,"",[],{}],"model":"m"}`, `m false false 0 1`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Peek([]byte(c.body))
+			r, err := peek([]byte(c.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +111,7 @@ func TestPeekRefuses(t *testing.T) {
 		{"n array", `{"model":"a","n":[1]}`, "n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Peek([]byte(c.body))
+			_, err := peek([]byte(c.body))
 			var e *Error
 			if !errors.As(err, &e) {
 				t.Fatalf("got error %v, want an *Error", err)
@@ -141,7 +144,7 @@ func TestAppendPatched(t *testing.T) {
 		{`{"stream_options":{"include_usage":true},"model":"m"}`, true, `{"stream_options":{"include_usage":true},"model":"new\"x"}`},
 		{`{"stream_options":{"include_usage":false},"model":"m"}`, false, `{"stream_options":{"include_usage":false},"model":"new\"x"}`},
 	} {
-		r, err := Peek([]byte(c.body))
+		r, err := peek([]byte(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +155,7 @@ func TestAppendPatched(t *testing.T) {
 }
 
 func TestAppendPatchedWithForeignBody(t *testing.T) {
-	r, err := Peek([]byte(`{"stream":true,"model":"m"}`))
+	r, err := peek([]byte(`{"stream":true,"model":"m"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +174,7 @@ func FuzzPeek(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := Peek(body)
+		r, err := peek(body)
 		want := oraclePeek(body)
 		if (err == nil) != (want != nil) {
 			t.Fatalf("%q: Peek says %v, the oracle %v", body, err, want)
@@ -332,7 +335,7 @@ func TestPeekCountsChoices(t *testing.T) {
 		`{"model":"m","messages":[],"prompt":["x","y"],"best_of":3}`:       1,
 		`{"model":"m","prompt":["x","y"],"best_of":3,"messages":[],"n":2}`: 2,
 	} {
-		if r, err := Peek([]byte(body)); err != nil || r.N != want {
+		if r, err := peek([]byte(body)); err != nil || r.N != want {
 			t.Errorf("%s: %d, %v, want %d", body, r.N, err, want)
 		}
 	}
