@@ -148,23 +148,29 @@ func textHash(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// ownKey returns a key that the actor may change, and its state.
+func (s *Service) ownKey(ctx context.Context, by identity.Actor, id string) (store.Record[Key], string, error) {
+	r, err := s.getKey(ctx, id)
+	if err == nil {
+		err = by.Require(r.Value.TenantID, identity.Subscribe, errNoKey)
+	}
+	if err != nil {
+		return r, "", err
+	}
+	sub, err := s.getSubscription(ctx, r.Value.SubscriptionID)
+	return r, KeyState(r.Value, sub.Value, s.now()), err
+}
+
 // DeactivateKey deactivates a key for ever.
 func (s *Service) DeactivateKey(ctx context.Context, by identity.Actor, id string) (Key, error) {
 	var key Key
 	err := s.change(ctx, func() ([]store.Write, error) {
-		r, err := s.getKey(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if err := by.Require(r.Value.TenantID, identity.Subscribe, errNoKey); err != nil {
-			return nil, err
-		}
-		sub, err := s.getSubscription(ctx, r.Value.SubscriptionID)
+		r, state, err := s.ownKey(ctx, by, id)
 		if err != nil {
 			return nil, err
 		}
 		key = r.Value
-		if KeyState(key, sub.Value, s.now()) == KeyDeactivated {
+		if state == KeyDeactivated {
 			return nil, fault.New(fault.State, "", "the key has been deactivated already")
 		}
 		at := s.stamp()

@@ -22,18 +22,11 @@ func (s *Service) SetKeyLimits(ctx context.Context, by identity.Actor, id string
 	}
 	var key Key
 	err = s.change(ctx, func() ([]store.Write, error) {
-		r, err := s.getKey(ctx, id)
+		r, state, err := s.ownKey(ctx, by, id)
 		if err != nil {
 			return nil, err
 		}
-		if err := by.Require(r.Value.TenantID, identity.Subscribe, errNoKey); err != nil {
-			return nil, err
-		}
-		sub, err := s.getSubscription(ctx, r.Value.SubscriptionID)
-		if err != nil {
-			return nil, err
-		}
-		if KeyState(r.Value, sub.Value, s.now()) == KeyDeactivated {
+		if state == KeyDeactivated {
 			return nil, fault.New(fault.State, "", "the key has been deactivated")
 		}
 		key = r.Value

@@ -77,16 +77,7 @@ func gatewayBefore(t *testing.T, h *hub, change rewrite) string {
 // conformHubWith starts a hub with a model for each case.
 func conformHubWith(t *testing.T, cases []proxytest.Case) *hub {
 	return startHub(t, nil, func(cfg *config.Config) {
-		for _, c := range cases {
-			upstream := "cancel"
-			switch {
-			case c.Drain:
-				upstream = "drain"
-			case c.ShortIdle:
-				upstream = "impatient"
-			}
-			cfg.Models = append(cfg.Models, model(c.Model, upstream))
-		}
+		cfg.Models = caseModels(cases)
 		for name, upstream := range map[string]string{"any": "cancel", "any-drain": "drain", "any-impatient": "impatient"} {
 			cfg.Models = append(cfg.Models, model(name, upstream))
 		}

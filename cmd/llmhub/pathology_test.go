@@ -13,31 +13,30 @@ import (
 // the ledger.
 func TestPathologies(t *testing.T) {
 	cases := proxytest.Pathologies()
-	h := startHub(t, nil, func(cfg *config.Config) {
-		for _, c := range cases {
-			upstream := "cancel"
-			switch {
-			case c.Drain:
-				upstream = "drain"
-			case c.ShortIdle:
-				upstream = "impatient"
-			}
-			cfg.Models = append(cfg.Models, model(c.Model, upstream))
-		}
-	})
+	h := startHub(t, nil, func(cfg *config.Config) { cfg.Models = caseModels(cases) })
 	for _, c := range cases {
 		h.provider.Script(c.Model, c.Script)
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) { runCase(t, h, &c) })
 	}
-	h.idle()
-	h.eventually("requests left at the provider", func() bool { return h.provider.Active() == 0 })
-	for _, d := range h.server.proxy.Health() {
-		if d.InFlight != 0 {
-			t.Errorf("%s has %d requests in flight for ever", d.Deployment, d.InFlight)
+	h.wantNoSlots(t)
+}
+
+// caseModels returns a model for each case, at the upstream that it asks for.
+func caseModels(cases []proxytest.Case) []config.Model {
+	models := make([]config.Model, len(cases))
+	for i, c := range cases {
+		upstream := "cancel"
+		switch {
+		case c.Drain:
+			upstream = "drain"
+		case c.ShortIdle:
+			upstream = "impatient"
 		}
+		models[i] = model(c.Model, upstream)
 	}
+	return models
 }
 
 func runCase(t *testing.T, h *hub, c *proxytest.Case) {
