@@ -2,8 +2,10 @@ package openai
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,11 +101,16 @@ func (o *answerOracle) responses(c map[string]any, whole bool) {
 	for _, v := range []any{c["response_id"], r["id"], r["previous_response_id"]} {
 		o.id(v)
 	}
-	o.report(r["usage"])
 	if r["error"] != nil || r["object"] == "error" {
 		o.chunk.IsError = true
 	}
 	kind, ok := strings.CutPrefix(text(c["type"]), "response.")
+	final := ok && slices.Contains([]string{"completed", "incomplete", "failed", "cancelled", "done"}, kind)
+	if usage, is := r["usage"].(map[string]any); is && !final {
+		o.report(inputOf(usage))
+	} else {
+		o.report(r["usage"])
+	}
 	if !ok {
 		return
 	}
@@ -127,9 +134,21 @@ func (o *answerOracle) responses(c map[string]any, whole bool) {
 	case "output_item.added":
 		item, _ := c["item"].(map[string]any)
 		o.add(lane{choice: at.choice, kind: laneTool}, item["name"])
-	case "completed", "incomplete", "failed", "cancelled", "done":
+	}
+	if final {
 		o.responsesEnd(kind, r)
 	}
+}
+
+// inputOf returns a usage object without what it says of the output: that of a response that goes on is what has been
+// made so far.
+func inputOf(usage map[string]any) map[string]any {
+	usage = maps.Clone(usage)
+	for _, name := range []string{"completion_tokens", "output_tokens", "total_tokens", "reasoning_tokens",
+		"completion_tokens_details", "output_tokens_details", "output_token_details"} {
+		delete(usage, name)
+	}
+	return usage
 }
 
 // responsesLanes are the kinds of text that a delta of a response brings, without the ends of its names.
@@ -343,6 +362,7 @@ func FuzzAnswer(f *testing.F) {
 	for _, s := range []string{
 		`{"type":"response.completed","response":{"id":"resp_2","previous_response_id":"resp_1","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}],"usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}}`,
 		`{"type":"response.output_text.delta","output_index":1,"content_index":2,"delta":"a\u00e9"}`, `{"response_id":"x","type":"response.done","response":{"status":"failed"}}`,
+		`{"type":"response.in_progress","response":{"id":"resp_2","usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}}`,
 		`{"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","name":"f"}}`, `{"type":"response.reasoning_summary_text.delta","summary_index":1,"delta":"a"}`,
 		`{"id":"resp_1","status":"completed","output":[{"type":"reasoning","summary":[{"text":"s"}],"content":[{"text":"c"}]},{"name":"f","arguments":"{}"}]}`,
 		`{"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":2,"cache_creation_input_tokens":1,"output_tokens":1}}}`,
