@@ -104,7 +104,7 @@ func (e *Engine) committed(events []store.Event, doubtful bool) (crossed []Cross
 		if at := ev.At.Unix(); at < c.from || at >= c.to {
 			day = store.DayOf(ev.At, e.opts.Location)
 		}
-		u := use{ev: ev, month: day.Month(), doubtful: doubtful, reservation: e.awaited(ev.ID), cost: c.charge(ev, day)}
+		u := use{ev: ev, calendar: c, day: day, doubtful: doubtful, reservation: e.awaited(ev.ID)}
 		id := append(buf[:0], ev.Key...)
 		u.count(e.pinned(id))
 		if sub := e.opts.SubscriptionOf(ev.Key); sub != "" {
@@ -124,8 +124,10 @@ func (e *Engine) committed(events []store.Event, doubtful bool) (crossed []Cross
 // use is one event on its way into the scopes.
 type use struct {
 	ev          *store.Event
-	month       store.Month
-	cost        money
+	calendar    *calendar
+	day         store.Day // of the event
+	cost        money     // once charged
+	charged     bool
 	doubtful    bool
 	reservation *Reservation
 	crossed     []Crossing
@@ -136,6 +138,9 @@ func (u *use) count(s *scope) {
 	if s == nil {
 		return
 	}
+	if !u.charged {
+		u.cost, u.charged = u.calendar.charge(u.ev, u.day), true
+	}
 	s.mu.Lock()
 	if r := u.reservation; r != nil {
 		r.leave(s)
@@ -143,7 +148,7 @@ func (u *use) count(s *scope) {
 	if u.doubtful {
 		s.loaded = false
 	}
-	s.spend(u.month, u.ev.Tokens.Total(), u.cost)
+	s.spend(u.day.Month(), u.ev.Tokens.Total(), u.cost)
 	u.crossed = s.crossed(u.crossed)
 	s.mu.Unlock()
 	s.unpin()

@@ -19,12 +19,15 @@ type rate struct {
 
 func rateAt(list metering.PriceList, model string, day store.Day) rate {
 	p, known := list.At(model, day)
+	if !known {
+		return rate{}
+	}
 	of := func(t store.Tokens) money {
 		amount, _ := p.Charge(t, nil)
 		return moneyOf(amount)
 	}
 	return rate{
-		known: known, input: of(store.Tokens{Input: 1}), cached: of(store.Tokens{Input: 1, CachedInput: 1}), output: of(store.Tokens{Output: 1}),
+		known: true, input: of(store.Tokens{Input: 1}), cached: of(store.Tokens{Input: 1, CachedInput: 1}), output: of(store.Tokens{Output: 1}),
 		prices: [2]metering.Price{p, p},
 	}
 }
@@ -132,19 +135,24 @@ func (c *calendar) ratesOf(model string) *dayRates {
 	if r, ok := c.rates.Load(model); ok {
 		return r.(*dayRates)
 	}
+	if len(c.list[model]) == 0 {
+		return &noRates // and not kept: callers may make up names
+	}
 	today := rateAt(c.list, model, c.day)
 	r := &dayRates{today, today.or(rateAt(c.list, model, c.day+1))}
-	if today.known && len(c.list[model]) > 0 { // others name what callers made up
-		c.rates.Store(model, r)
-	}
+	c.rates.Store(model, r)
 	return r
 }
 
+// noRates are those of a model without prices.
+var noRates dayRates
+
 // charge returns what an event costs at the price of its day.
 func (c *calendar) charge(ev *store.Event, day store.Day) money {
-	r := c.ratesOf(ev.Model).today
+	r := &c.ratesOf(ev.Model).today
 	if day != c.day {
-		r = rateAt(c.list, ev.Model, day)
+		old := rateAt(c.list, ev.Model, day)
+		r = &old
 	}
 	return r.chargeAll(ev.Tokens, ev.Quantities)
 }
