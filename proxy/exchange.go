@@ -31,7 +31,8 @@ type exchange struct {
 	model      *Model
 	deployment atomic.Pointer[Deployment]
 	request    openai.Request
-	body       []byte // what was sent upstream, for estimates
+	body       []byte    // what was sent upstream, for estimates
+	pieces     [1][]byte // of it, where it is one
 	entry      *metering.Entry
 	meter      openai.Meter
 
@@ -225,6 +226,7 @@ func (x *exchange) leave() {
 		x.recording.Fail() // unless it is whole
 	}
 	x.reservation.Void() // unless it has been settled
+	x.meter.Release()
 	x.p.live.remove(x)
 	if c := x.call.Load(); c != nil {
 		c.Close()

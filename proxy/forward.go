@@ -176,14 +176,14 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	h.SetContentType(call.ContentType)
 	h.Set("X-Request-Id", x.name)
-	h.Set("Server-Timing", x.serverTiming())
+	var timing [96]byte
+	h.SetBytesV("Server-Timing", x.appendServerTiming(timing[:0]))
 	x.limitHeaders(h)
 }
 
-// serverTiming gives the gateway's own share of the time up to now, in milliseconds.
-func (x *exchange) serverTiming() string {
+// appendServerTiming appends the gateway's own share of the time up to now, in milliseconds.
+func (x *exchange) appendServerTiming(b []byte) []byte {
 	own := time.Since(x.arrived) - x.upstreamTime - x.waitTime - x.commitTime
-	b := make([]byte, 0, 96)
 	b = appendTiming(b, "gateway;dur=", own)
 	b = appendTiming(b, ", upstream;dur=", x.upstreamTime)
 	if x.waitTime > 0 {
@@ -192,7 +192,7 @@ func (x *exchange) serverTiming() string {
 	if x.commitTime > 0 {
 		b = appendTiming(b, ", commit;dur=", x.commitTime)
 	}
-	return string(b)
+	return b
 }
 
 func appendTiming(b []byte, name string, d time.Duration) []byte {

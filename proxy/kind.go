@@ -69,7 +69,8 @@ func (openaiKind) request(x *exchange, ctx *fasthttp.RequestCtx, d *Deployment, 
 		return out, nil
 	}
 	x.body = x.request.AppendPatched(make([]byte, 0, len(body)+64), body, patch)
-	out.Body = [][]byte{x.body}
+	x.pieces[0] = x.body
+	out.Body = x.pieces[:]
 	return out, nil
 }
 

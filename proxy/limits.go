@@ -183,14 +183,14 @@ func (x *exchange) limitHeaders(h *fasthttp.ResponseHeader) {
 		h.Set("X-Llmhub-Would-Refuse", would.Rule)
 	}
 	st := r.Status()
-	windowHeaders(h, "Requests", &st.Requests)
-	windowHeaders(h, "Input-Tokens", &st.InputTokens)
-	windowHeaders(h, "Output-Tokens", &st.OutputTokens)
+	requestHeaders.write(h, &st.Requests)
+	inputHeaders.write(h, &st.InputTokens)
+	outputHeaders.write(h, &st.OutputTokens)
 	tokens := &st.InputTokens
 	if out := &st.OutputTokens; tokens.Limit == 0 || out.Limit > 0 && out.Left < tokens.Left {
 		tokens = out
 	}
-	windowHeaders(h, "Tokens", tokens)
+	tokenHeaders.write(h, tokens)
 }
 
 // beyondHeaders says the same of a request that was refused because of a rate: nothing is left of it.
@@ -199,25 +199,41 @@ func (x *exchange) beyondHeaders(h *fasthttp.ResponseHeader) {
 	if f == nil {
 		return
 	}
-	of := map[string][]string{
-		limit.RuleRequests: {"Requests"}, limit.RuleInputTokens: {"Input-Tokens", "Tokens"}, limit.RuleOutputTokens: {"Output-Tokens", "Tokens"},
+	of := map[string][]*windowHeaders{
+		limit.RuleRequests: {&requestHeaders}, limit.RuleInputTokens: {&inputHeaders, &tokenHeaders}, limit.RuleOutputTokens: {&outputHeaders, &tokenHeaders},
 	}
 	most, err := strconv.ParseInt(f.Limit, 10, 64)
 	for _, kind := range of[f.Rule] {
 		if err == nil {
-			windowHeaders(h, kind, &limit.Window{Limit: most, Reset: f.RetryAfter})
+			kind.write(h, &limit.Window{Limit: most, Reset: f.RetryAfter})
 		}
 	}
 }
 
-// windowHeaders writes the headers that OpenAI's clients know, durations in its form.
-func windowHeaders(h *fasthttp.ResponseHeader, kind string, w *limit.Window) {
+// windowHeaders are the names of the headers about one rate that OpenAI's clients know.
+type windowHeaders struct{ limit, remaining, reset []byte }
+
+func newWindowHeaders(kind string) windowHeaders {
+	name := func(s string) []byte { return []byte("X-Ratelimit-" + s + "-" + kind) }
+	return windowHeaders{name("Limit"), name("Remaining"), name("Reset")}
+}
+
+var (
+	requestHeaders = newWindowHeaders("Requests")
+	tokenHeaders   = newWindowHeaders("Tokens") // the tighter one of both kinds
+	inputHeaders   = newWindowHeaders("Input-Tokens")
+	outputHeaders  = newWindowHeaders("Output-Tokens")
+)
+
+// write writes the headers of a rate if there is one, durations in the form of OpenAI.
+func (n *windowHeaders) write(h *fasthttp.ResponseHeader, w *limit.Window) {
 	if w.Limit == 0 {
 		return
 	}
-	h.Set("X-Ratelimit-Limit-"+kind, strconv.FormatInt(w.Limit, 10))
-	h.Set("X-Ratelimit-Remaining-"+kind, strconv.FormatInt(w.Left, 10))
-	h.Set("X-Ratelimit-Reset-"+kind, w.Reset.Round(time.Millisecond).String())
+	var b [32]byte
+	h.SetCanonical(n.limit, strconv.AppendInt(b[:0], w.Limit, 10))
+	h.SetCanonical(n.remaining, strconv.AppendInt(b[:0], w.Left, 10))
+	h.SetCanonical(n.reset, append(b[:0], w.Reset.Round(time.Millisecond).String()...))
 }
 
 // limitError says in the customer's words which limit has been reached, and what can be done.

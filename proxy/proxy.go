@@ -240,6 +240,7 @@ type Proxy struct {
 	sessions sessionList
 	draining atomic.Bool
 	watcher  watcher
+	commits  waits
 }
 
 // New returns a proxy without routes.
@@ -330,4 +331,7 @@ func (p *Proxy) Revoke(keyID string, why error) {
 }
 
 // Close stops watching clients.
-func (p *Proxy) Close() { p.watcher.close() }
+func (p *Proxy) Close() {
+	p.watcher.close()
+	p.commits.close()
+}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"llmhub/metering"
@@ -39,12 +40,41 @@ func (x *exchange) settleFinished() error {
 	}
 	x.charge(&s)
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), commitWait)
-	defer cancel()
-	err := x.entry.Settle(ctx, s)
+	err := x.entry.Settle(x.p.commits.from(start), s)
 	x.commitTime = time.Since(start)
 	x.p.Metrics.settled(x, s)
 	return err
+}
+
+// waits gives out contexts that end commitWait later, or up to a second after that. Those who ask within a second get the
+// same one, which spares each request a timer.
+type waits struct{ last atomic.Pointer[wait] }
+
+type wait struct {
+	context.Context
+	stop  context.CancelFunc
+	begun time.Time
+}
+
+func (w *waits) from(now time.Time) context.Context {
+	last := w.last.Load()
+	if last != nil && now.Sub(last.begun) < time.Second {
+		return last
+	}
+	ctx, stop := context.WithTimeout(context.Background(), commitWait+time.Second)
+	next := &wait{ctx, stop, now}
+	if !w.last.CompareAndSwap(last, next) {
+		stop()
+		return w.from(now)
+	}
+	return next
+}
+
+// close ends the last wait; those before end by themselves.
+func (w *waits) close() {
+	if last := w.last.Load(); last != nil {
+		last.stop()
+	}
 }
 
 // settleDrained records an answer that was read on to its end after the client had left.

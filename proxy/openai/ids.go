@@ -17,7 +17,7 @@ func (r *chunkReader) identify() {
 // during the call only. Only DialectResponses has such IDs.
 func (m *Meter) AppendWithIDs(dst, data []byte, replace func(dst, id []byte) []byte) []byte {
 	at := 0
-	for _, p := range m.reader.ids {
+	for _, p := range m.work().reader.ids {
 		if p.hi > len(data) {
 			break
 		}
@@ -32,7 +32,7 @@ func (m *Meter) AppendWithIDs(dst, data []byte, replace func(dst, id []byte) []b
 // several lines and holds IDs, its lines are written anew.
 func (m *Meter) AppendEventWithIDs(dst []byte, ev Event, replace func(dst, id []byte) []byte) []byte {
 	switch {
-	case len(m.reader.ids) == 0:
+	case len(m.work().reader.ids) == 0:
 		return append(dst, ev.Raw...)
 	case ev.dataAt < 0:
 		return appendRebuilt(dst, ev, m.AppendWithIDs(nil, ev.Data, replace))

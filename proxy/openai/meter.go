@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"iter"
+	"sync"
 )
 
 const (
@@ -10,12 +11,14 @@ const (
 	maxText = 4 << 20
 	// maxLanes bounds the texts and the choices told apart.
 	maxLanes = 256
-	// keepText is the largest text buffer that a Reset keeps, in bytes.
-	keepText = 16 << 10
+	// keepText is the largest text buffer that is kept for another answer, in bytes, and keepTexts how many of them.
+	keepText  = 16 << 10
+	keepTexts = 8
 )
 
 // Meter watches one answer, streamed or whole, for what it has used. The zero value is ready. It is for one goroutine
-// at a time and can be used again after Reset, which keeps what it has been told.
+// at a time and can be used again after Reset, which keeps what it has been told. Release should follow when the texts of
+// the answer are not asked for any more.
 type Meter struct {
 	// Dialect is that of the answer.
 	Dialect Dialect
@@ -28,12 +31,53 @@ type Meter struct {
 	// finished says that the model server has finished an answer that has no choices.
 	finished bool
 
-	deltas  int64
-	unkept  int64
-	kept    int
+	deltas int64
+	unkept int64
+	kept   int
+	*workspace
+}
+
+// workspace is what a meter works in. Those that are over leave theirs to others.
+type workspace struct {
 	texts   []laneText
 	choices []ending
 	reader  chunkReader
+}
+
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+// work gives the meter a workspace if it has none.
+func (m *Meter) work() *workspace {
+	if m.workspace == nil {
+		m.workspace = workspaces.Get().(*workspace)
+		m.reader.usage, m.reader.units = m.usage, m.units
+	}
+	return m.workspace
+}
+
+// clear forgets all, and lets go of buffers that are larger than is usual.
+func (w *workspace) clear() {
+	texts := w.texts[:cap(w.texts)]
+	if len(texts) > keepTexts {
+		texts = nil
+	}
+	for i := range texts {
+		if cap(texts[i].text) > keepText {
+			texts[i].text = nil
+		}
+	}
+	r := &w.reader
+	*w = workspace{texts: texts[:0], choices: emptied(w.choices), reader: chunkReader{
+		pieces: emptied(r.pieces), endings: emptied(r.endings), ids: emptied(r.ids),
+	}}
+}
+
+// emptied returns s without elements, to be filled again unless it is large.
+func emptied[T any](s []T) []T {
+	if cap(s) > maxLanes {
+		return nil
+	}
+	return s[:0]
 }
 
 // laneText is the text of one lane so far.
@@ -53,23 +97,20 @@ type Text struct {
 
 // Reset makes the meter ready for another answer.
 func (m *Meter) Reset() {
-	texts := m.texts[:cap(m.texts)]
-	for i := range texts {
-		if cap(texts[i].text) > keepText {
-			texts[i].text = nil
-		}
+	if m.workspace != nil {
+		m.clear()
 	}
-	reader := chunkReader{pieces: m.reader.pieces[:0], endings: m.reader.endings[:0], ids: m.reader.ids[:0]}
-	if cap(reader.pieces) > maxLanes {
-		reader.pieces = nil
+	*m = Meter{Dialect: m.Dialect, Images: m.Images, workspace: m.workspace}
+}
+
+// Release lets go of the texts and of what they were read with. Counts and usage stay, and the meter can be used on.
+func (m *Meter) Release() {
+	m.finished = m.Finished()
+	if w := m.workspace; w != nil {
+		m.workspace = nil
+		w.clear()
+		workspaces.Put(w)
 	}
-	if cap(reader.endings) > maxLanes {
-		reader.endings = nil
-	}
-	if cap(reader.ids) > maxLanes {
-		reader.ids = nil
-	}
-	*m = Meter{Dialect: m.Dialect, Images: m.Images, texts: texts[:0], choices: m.choices[:0], reader: reader}
 }
 
 // Event takes the data of one event of a stream. What is not a sound JSON object is not counted.
@@ -99,6 +140,7 @@ func (m *Meter) Whole(body []byte) (Chunk, error) {
 // WholeText takes an answer that is a transcript in plain text or subtitles. Its text is kept without the numbers and times
 // of cues.
 func (m *Meter) WholeText(body []byte) {
+	m.work()
 	t := m.lane(lane{kind: laneContent})
 	for line := range bytes.Lines(body) {
 		if isNumber(bytes.TrimSpace(line)) || bytes.Contains(line, []byte("-->")) {
@@ -118,7 +160,7 @@ func isNumber(word []byte) bool { return len(word) > 0 && len(bytes.Trim(word, "
 // read walks a chunk or a whole answer and, if all of it is sound, takes its usage and the ends of its choices. What the
 // reader knows of usage and units is, between answers, what the meter knows.
 func (m *Meter) read(data []byte, whole bool) bool {
-	r := &m.reader
+	r := &m.work().reader
 	r.walker, r.chunk = walker{b: data}, Chunk{}
 	r.pieces, r.endings = r.pieces[:0], r.endings[:0]
 	if !m.readChunk(whole) {
@@ -228,8 +270,8 @@ func (m *Meter) Unkept() int64 { return m.unkept }
 // Finished says that a choice has been seen and that every choice seen has finished; in dialects without choices, that
 // the answer has come to the end that its model server gave it. One that failed or was cancelled has not.
 func (m *Meter) Finished() bool {
-	if m.finished {
-		return true
+	if m.finished || m.workspace == nil {
+		return m.finished
 	}
 	for _, c := range m.choices {
 		if !c.finished {
@@ -242,6 +284,9 @@ func (m *Meter) Finished() bool {
 // Texts gives the texts kept, each gathered over all events, in the order in which they began.
 func (m *Meter) Texts() iter.Seq[Text] {
 	return func(yield func(Text) bool) {
+		if m.workspace == nil {
+			return
+		}
 		for i := range m.texts {
 			t := &m.texts[i]
 			if !yield(Text{Choice: t.choice, Reasoning: t.kind == laneReasoning || t.kind == laneSummary, Bytes: t.text}) {

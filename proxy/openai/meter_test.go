@@ -300,3 +300,32 @@ func FuzzChunk(f *testing.F) {
 		}
 	})
 }
+
+// A released meter keeps what it has counted, and whoever gets its workspace finds nothing in it.
+func TestRelease(t *testing.T) {
+	var m Meter
+	m.Event([]byte(`{"choices":[{"index":0,"delta":{"content":"secret"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}`))
+	usage, _ := m.Usage()
+	w := m.workspace
+	m.Release()
+	if again, ok := m.Usage(); !ok || again != usage || m.Deltas() != 1 || m.TextBytes() != 6 || !m.Finished() {
+		t.Errorf("released, it has %+v, %d deltas, %d bytes, finished %v", again, m.Deltas(), m.TextBytes(), m.Finished())
+	}
+	for x := range m.Texts() {
+		t.Errorf("released, it has the text %q", x.Bytes)
+	}
+	next := Meter{workspace: w}
+	next.Event([]byte(`{"choices":[{"index":0,"delta":{"content":"x"}}]}`))
+	if usage, ok := next.Usage(); ok || next.Finished() {
+		t.Errorf("the next one begins with %+v, finished %v", usage, next.Finished())
+	}
+	for x := range next.Texts() {
+		if string(x.Bytes) != "x" {
+			t.Errorf("the next one has the text %q", x.Bytes)
+		}
+	}
+	m.Release()
+	if m.Event([]byte(`{"choices":[{"index":0,"delta":{"content":"more"}}]}`)); m.Deltas() != 2 {
+		t.Errorf("used on, it has %d deltas", m.Deltas())
+	}
+}

@@ -20,21 +20,35 @@ const (
 
 // Look peeks at the connection's receive queue. It never blocks and takes nothing out. Connections without a file
 // descriptor of their own are taken for Quiet. For TLS, pass the connection below.
-func Look(c net.Conn) State {
-	sc, ok := c.(syscall.Conn)
-	if !ok {
-		return Quiet
+func Look(c net.Conn) State { return NewProbe(c).Look() }
+
+// Probe looks at one connection time and again, without allocating. It is for one goroutine at a time.
+type Probe struct {
+	raw   syscall.RawConn // nil for connections without a file descriptor
+	peek  func(fd uintptr)
+	state State
+}
+
+// NewProbe returns a probe of a connection.
+func NewProbe(c net.Conn) *Probe {
+	p := &Probe{}
+	if sc, ok := c.(syscall.Conn); ok {
+		raw, err := sc.SyscallConn()
+		if err != nil {
+			p.state = Closed
+			return p
+		}
+		p.raw, p.peek = raw, func(fd uintptr) { p.state = look(int(fd)) }
 	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
+	return p
+}
+
+// Look is the function Look for the probe's connection.
+func (p *Probe) Look() State {
+	if p.raw != nil && p.raw.Control(p.peek) != nil {
 		return Closed
 	}
-	state := Quiet
-	err = raw.Control(func(fd uintptr) { state = look(int(fd)) })
-	if err != nil {
-		return Closed
-	}
-	return state
+	return p.state
 }
 
 func look(fd int) State {

@@ -52,7 +52,7 @@ type Request struct {
 // at a time. Close must be called after Do has succeeded.
 type Call struct {
 	client *Client
-	conn   atomic.Pointer[net.Conn]
+	conn   atomic.Pointer[link]
 	br     *bufio.Reader
 	body   body
 
@@ -78,7 +78,7 @@ func (c *Client) NewCall() *Call { return &Call{client: c} }
 func (c *Call) Interrupt() {
 	c.interrupted.Store(true)
 	if conn := c.conn.Load(); conn != nil {
-		(*conn).SetDeadline(time.Unix(1, 0))
+		conn.SetDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -89,8 +89,8 @@ func (c *Call) Do(r Request) error {
 		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
 	}
 	c.used = used
-	c.conn.Store(&conn)
-	if err := c.exchange(conn, r); err != nil {
+	c.conn.Store(conn)
+	if err := c.exchange(conn.Conn, r); err != nil {
 		err = c.explain(err)
 		c.abandon(conn)
 		return fmt.Errorf("upstream %s: %w", c.client.cfg.Name, err)
@@ -117,7 +117,7 @@ func (c *Call) Within(d time.Duration) error {
 	t := time.Now().Add(d)
 	if early := t.Sub(c.deadline); early < 0 || early > d/8 {
 		c.deadline = t
-		if err := (*c.conn.Load()).SetDeadline(t); err != nil {
+		if err := c.conn.Load().SetDeadline(t); err != nil {
 			return err
 		}
 	}
@@ -238,13 +238,13 @@ func (c *Call) Close() {
 	c.releaseReader()
 	c.client.done()
 	if reusable {
-		c.client.put(*conn)
+		c.client.put(conn)
 		return
 	}
-	(*conn).Close()
+	conn.Close()
 }
 
-func (c *Call) abandon(conn net.Conn) {
+func (c *Call) abandon(conn *link) {
 	c.conn.Store(nil)
 	c.releaseReader()
 	c.client.done()

@@ -72,8 +72,16 @@ type Client struct {
 	closed bool
 }
 
+// link is a connection with what tells whether the server has closed it.
+type link struct {
+	net.Conn
+	probe *socket.Probe
+}
+
+func newLink(conn net.Conn) *link { return &link{conn, socket.NewProbe(socket.Below(conn))} }
+
 type idleConn struct {
-	conn  net.Conn
+	conn  *link
 	since time.Time
 }
 
@@ -126,7 +134,7 @@ func (c *Client) Close() {
 
 // get returns a connection and whether it has been used before, as there is a live one and it need not be fresh. done
 // must be called when the call is over.
-func (c *Client) get(fresh bool) (conn net.Conn, used bool, err error) {
+func (c *Client) get(fresh bool) (conn *link, used bool, err error) {
 	c.mu.Lock()
 	if c.cfg.MaxConnections > 0 && c.busy >= c.cfg.MaxConnections {
 		c.mu.Unlock()
@@ -153,13 +161,13 @@ func (c *Client) done() {
 }
 
 // takeLive returns an unused connection that the server has not closed, or nil.
-func (c *Client) takeLive() net.Conn {
+func (c *Client) takeLive() *link {
 	for {
 		conn := c.takeIdle()
 		if conn == nil {
 			return nil
 		}
-		state := socket.Look(socket.Below(conn))
+		state := conn.probe.Look()
 		if state == socket.Quiet || state == socket.Readable && c.tls != nil {
 			return conn
 		}
@@ -167,7 +175,7 @@ func (c *Client) takeLive() net.Conn {
 	}
 }
 
-func (c *Client) takeIdle() net.Conn {
+func (c *Client) takeIdle() *link {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(c.idle)
@@ -190,7 +198,7 @@ func (c *Client) takeIdle() net.Conn {
 	return nil
 }
 
-func (c *Client) dial() (net.Conn, error) {
+func (c *Client) dial() (*link, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.ConnectTimeout)
 	defer cancel()
 	var d net.Dialer
@@ -199,24 +207,21 @@ func (c *Client) dial() (net.Conn, error) {
 		return nil, err
 	}
 	if c.tls == nil {
-		return conn, nil
+		return newLink(conn), nil
 	}
 	secure := tls.Client(conn, c.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return secure, nil
+	return newLink(secure), nil
 }
 
-// put keeps a connection for later, or closes it.
-func (c *Client) put(conn net.Conn) {
-	if conn.SetDeadline(time.Time{}) != nil {
-		conn.Close()
-		return
-	}
+// put keeps a connection for later, or closes it. Its deadline stays until the next call moves it, which costs less than to
+// end it and to set another.
+func (c *Client) put(conn *link) {
 	now := time.Now()
-	var old net.Conn // the least recently used, if too old: one for each that is kept is enough
+	var old *link // the least recently used, if too old: one for each that is kept is enough
 	c.mu.Lock()
 	if len(c.idle) > 0 && now.Sub(c.idle[0].since) > c.cfg.IdleTimeout {
 		old = c.idle[0].conn

@@ -211,11 +211,11 @@ func TestIdleConnectionsAgeOut(t *testing.T) {
 	c := newClient(t, Config{Name: "u", BaseURL: "http://127.0.0.1:1", IdleTimeout: time.Minute})
 	var closed atomic.Int32
 	for range 3 {
-		c.idle = append(c.idle, idleConn{closing{&closed}, time.Now().Add(-time.Hour)})
+		c.idle = append(c.idle, idleConn{newLink(closing{&closed}), time.Now().Add(-time.Hour)})
 	}
 	// One stays in use all the time, so that the others are never looked at from the top.
 	for range 5 {
-		c.put(closing{&closed})
+		c.put(newLink(closing{&closed}))
 		c.takeIdle()
 	}
 	if n := closed.Load(); n != 3 || len(c.idle) != 0 {
