@@ -22,7 +22,7 @@ import (
 
 // hub is a whole llmhub in this process, on a free port, before a scripted provider.
 type hub struct {
-	t        *testing.T
+	t        testing.TB
 	url      string
 	server   *server
 	provider *proxytest.Provider
@@ -33,7 +33,7 @@ type hub struct {
 
 // startHub starts a hub with the given models, each at the provider under its own name. change may alter the
 // configuration first, and tune the options of the store.
-func startHub(t *testing.T, models []string, change func(*config.Config), tune ...func(*local.Options)) *hub {
+func startHub(t testing.TB, models []string, change func(*config.Config), tune ...func(*local.Options)) *hub {
 	t.Helper()
 	provider, err := proxytest.Start(proxytest.Options{Record: true, Keep: 4096})
 	if err != nil {

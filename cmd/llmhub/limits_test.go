@@ -51,7 +51,7 @@ func limitsHub(t *testing.T) *hub {
 	return h
 }
 
-func money(t *testing.T, s string) metering.Amount {
+func money(t testing.TB, s string) metering.Amount {
 	t.Helper()
 	a, err := metering.ParseAmount(s)
 	if err != nil {

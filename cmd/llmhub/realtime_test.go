@@ -146,7 +146,7 @@ func realtimeHub(t *testing.T, policy config.OnDisconnect) (*hub, *realtimeServe
 // talk is a client's session.
 type talk struct {
 	*websocket.Conn
-	t *testing.T
+	t testing.TB
 }
 
 func (h *hub) talk(key string) *talk {
