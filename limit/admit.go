@@ -22,6 +22,9 @@ func (e *Engine) Admit(now time.Time, a *Ask) (*Reservation, *Refusal) {
 	}
 	r := &Reservation{e: e, model: a.Model, n: len(a.Scopes), second: now.Unix(), growing: a.Growing}
 	x := admission{e: e, r: r, a: a, now: now, input: max(0, a.InputTokens), want: min(a.OutputTokens, mostTokens)}
+	if e.opts.Shares != nil {
+		x.trades = tradeTries
+	}
 	for i, s := range sorted(a.Scopes) {
 		x.rules[i] = s.Rules
 		r.scopes[i] = e.pin(s.ID, r.second)
@@ -53,6 +56,10 @@ type admission struct {
 	input   int64
 	want    int64 // what the output is bounded to, 0 if it is not
 	counted bool  // input is no bound any more but has been counted
+	trades  int   // that may still be made
+	short   bool  // the replica's share does not suffice where the rule might
+	narrow  bool  // the room that budgets have is that of the share
+	needs   [MaxScopes]share
 	crossed []Crossing
 }
 
@@ -65,17 +72,24 @@ func (x *admission) run() *Refusal {
 		unread := x.prepare(c)
 		var refusal *Refusal
 		closer := false
+		x.short, x.narrow = false, false
 		if !unread {
 			refusal, closer = x.try()
 		}
+		trade := x.short && x.trades > 0
 		x.r.unlock()
 		x.e.tell(x.crossed)
 		x.crossed = nil
 		switch {
-		case unread && tries == loadTries, unread && x.e.load(x.r.scopes[:x.r.n]) != nil:
+		case unread && tries == loadTries, unread && x.load() != nil:
 			return x.notRead()
 		case unread:
 			tries++
+		case trade:
+			x.trades--
+			if x.load() != nil {
+				x.trades = 0
+			}
 		case closer:
 			x.counted, x.input = true, min(x.input, x.a.Exact())
 		default:
@@ -89,11 +103,40 @@ func (x *admission) prepare(c *calendar) (unread bool) {
 	for i, s := range x.r.scopes[:x.r.n] {
 		before := s.rules
 		unread = s.prepare(x.rules[i], x.r.second, c) || unread
+		x.needs[i] = x.need(s)
 		if before != s.rules {
 			x.crossed = s.crossed(x.crossed)
 		}
 	}
 	return unread
+}
+
+// load reads what has been spent, and takes the shares that the request needs.
+func (x *admission) load() error { return x.e.load(x.r.scopes[:x.r.n], x.needs[:x.r.n]) }
+
+// need returns what the request takes of a scope; the caller holds the locks.
+func (x *admission) need(s *scope) share {
+	output := x.wanted()
+	n := share{Counts: [counted]int64{
+		inRequests: 1, inInput: x.input, inOutput: x.outputRate(s, math.MaxInt64), inConcurrency: 1, inTokens: x.input + output,
+	}}
+	n.setAmount(x.inputCost().plus(x.r.rates.most.output.times(output)))
+	return n
+}
+
+// wanted is how many output tokens the request takes of a budget where there are enough.
+func (x *admission) wanted() int64 {
+	switch {
+	case !x.a.Generates:
+		return 0
+	case x.a.Growing && x.want > 0:
+		return min(x.want, max(growStep, x.a.Choices))
+	case x.a.Growing:
+		return max(growStep, x.a.Choices)
+	case x.want > 0:
+		return x.want
+	}
+	return x.mostNeeded()
 }
 
 func (x *admission) notRead() *Refusal {
@@ -118,7 +161,11 @@ func (x *admission) try() (refusal *Refusal, closer bool) {
 	room := int64(math.MaxInt64) // of output tokens
 	for i, s := range r.scopes[:r.n] {
 		rules := x.rules[i]
-		left, refusal := x.check(s, rules)
+		b := s.bounds(rules, x.e, r.second)
+		left, refusal := x.check(s, rules, &b)
+		if x.short && x.trades > 0 {
+			return nil, false
+		}
 		if refusal != nil && mayCount && refusal.dependsOnInput() {
 			return nil, true
 		}
@@ -137,6 +184,10 @@ func (x *admission) try() (refusal *Refusal, closer bool) {
 		}
 	}
 	output, bounded := x.output(room)
+	if bounded && x.narrow && x.trades > 0 {
+		x.short = true
+		return nil, false
+	}
 	if bounded && mayCount {
 		return nil, true
 	}
@@ -149,25 +200,28 @@ func (f *Refusal) dependsOnInput() bool {
 }
 
 // check looks whether the request fits into one scope, and how many output tokens its budgets have room for besides.
-func (x *admission) check(s *scope, rules *Rules) (room int64, refusal *Refusal) {
-	refuse := func(rule string, limit int64, after time.Duration) (int64, *Refusal) {
+func (x *admission) check(s *scope, rules *Rules, b *bounds) (room int64, refusal *Refusal) {
+	refuse := func(rule string, limit, of int64, after time.Duration) (int64, *Refusal) {
+		if of < limit {
+			x.short, after = true, max(after, busyWait)
+		}
 		return 0, &Refusal{Scope: s.id, Rule: rule, Limit: decimal(limit), RetryAfter: after}
 	}
-	if l := rules.RequestsPerMinute; l > 0 && s.requests.sum >= l {
-		return refuse(RuleRequests, l, s.requests.wait(x.now, 1, l))
+	if l, of := rules.RequestsPerMinute, b.counts[inRequests]; l > 0 && s.requests.sum >= of {
+		return refuse(RuleRequests, l, of, s.requests.wait(x.now, 1, of))
 	}
-	if l := rules.InputTokensPerMinute; l > 0 && s.input.sum+x.input > l {
-		return refuse(RuleInputTokens, l, s.input.wait(x.now, x.input, l))
+	if l, of := rules.InputTokensPerMinute, b.counts[inInput]; l > 0 && s.input.sum+x.input > of {
+		return refuse(RuleInputTokens, l, of, s.input.wait(x.now, x.input, of))
 	}
-	if l := rules.OutputTokensPerMinute; l > 0 && x.a.Generates {
-		if n := x.outputRate(s, l); s.output.sum+n > l {
-			return refuse(RuleOutputTokens, l, s.output.wait(x.now, n, l))
+	if l, of := rules.OutputTokensPerMinute, b.counts[inOutput]; l > 0 && x.a.Generates {
+		if n := x.outputRate(s, l); s.output.sum+n > of {
+			return refuse(RuleOutputTokens, l, of, s.output.wait(x.now, n, of))
 		}
 	}
-	if l := rules.Concurrency; l > 0 && s.active >= l {
-		return refuse(RuleConcurrency, l, busyWait)
+	if l, of := rules.Concurrency, b.counts[inConcurrency]; l > 0 && s.active >= of {
+		return refuse(RuleConcurrency, l, of, busyWait)
 	}
-	return x.checkBudgets(s, rules)
+	return x.checkBudgets(s, rules, b)
 }
 
 // outputRate returns what the answer is taken for in a rate of output tokens.
@@ -181,17 +235,20 @@ func (x *admission) outputRate(s *scope, limit int64) int64 {
 	return min(s.guess, limit)
 }
 
-func (x *admission) checkBudgets(s *scope, rules *Rules) (room int64, refusal *Refusal) {
+func (x *admission) checkBudgets(s *scope, rules *Rules, of *bounds) (room int64, refusal *Refusal) {
 	least := int64(0)
 	if x.a.Generates {
 		least = max(1, x.a.Choices)
 	}
 	room = math.MaxInt64
 	if b := rules.MonthlyTokens; b > 0 {
-		room = b - s.spentTokens - s.reservedTokens - x.input
+		room = of.counts[inTokens] - s.spentTokens - s.reservedTokens - x.input
+		narrow := of.counts[inTokens] < b
+		x.narrow = x.narrow || narrow
 		if room < least {
+			x.short = narrow
 			f := &Refusal{Scope: s.id, Rule: RuleTokens, Limit: decimal(b)}
-			if room+s.reservedTokens >= least {
+			if b-s.spentTokens-x.input >= least {
 				f.RetryAfter = busyWait
 			}
 			return 0, f
@@ -208,11 +265,14 @@ func (x *admission) checkBudgets(s *scope, rules *Rules) (room int64, refusal *R
 	}
 	need := x.inputCost()
 	held := s.spentMoney.plus(s.reservedMoney).plus(need)
-	left := s.amount.minus(held)
+	left := of.amount.minus(held)
 	tokens := left.over(rate.output)
-	if s.amount.less(held) || tokens < least {
+	narrow := of.amount.less(s.amount)
+	x.narrow = x.narrow || narrow
+	if of.amount.less(held) || tokens < least {
+		x.short = narrow
 		free := s.spentMoney.plus(need)
-		if !s.amount.less(free) && s.amount.minus(free).over(rate.output) >= least && !s.reservedMoney.isZero() {
+		if !s.amount.less(free) && s.amount.minus(free).over(rate.output) >= least && (narrow || !s.reservedMoney.isZero()) {
 			f.RetryAfter = busyWait
 		}
 		return 0, f
@@ -247,7 +307,15 @@ func (x *admission) output(room int64) (n int64, bounded bool) {
 	if most == 0 {
 		most = wholeBound // model servers refuse a bound beyond what they can do
 	}
-	return min(room, most, max(wholeBound, room/growShare)), room < min(wholeBound, most)
+	return min(room, most, max(wholeBound, room/growShare)), room < x.mostNeeded()
+}
+
+// mostNeeded is how many output tokens are enough for an answer without a bound that comes whole.
+func (x *admission) mostNeeded() int64 {
+	if most := x.mostWhole(); most > 0 {
+		return min(wholeBound, most)
+	}
+	return wholeBound
 }
 
 // mostWhole is how many output tokens the model can put out for all choices, 0 if that is not known.

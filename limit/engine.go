@@ -103,7 +103,7 @@ type Crossing struct {
 	Money         bool
 }
 
-// Options are what an engine works with; all but Crossed and Now are required.
+// Options are what an engine works with; all but Crossed, Now and Shares are required.
 type Options struct {
 	Ledger   Ledger
 	Location *time.Location
@@ -116,6 +116,10 @@ type Options struct {
 	// Crossed is told of budgets that cross 50, 80 and 100 %, at least once for each month and scope. It must not block.
 	Crossed func(Crossing)
 	Now     func() time.Time
+	// Shares, if given, divide what rules allow among replicas, of which Replica names this one: no other process may
+	// ever have had that name.
+	Shares  store.Shares
+	Replica string
 }
 
 // Ledger is what an engine reads of a store.Ledger.

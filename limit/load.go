@@ -27,17 +27,23 @@ type loader struct {
 // load is a scope to be read.
 type load struct {
 	scope *scope
+	need  share // beyond what it holds
 	done  chan struct{}
 	err   error // before done is closed
 }
 
-// load reads what scopes have spent, which are pinned, and waits for it.
-func (e *Engine) load(scopes []*scope) error {
-	jobs := make([]*load, 0, MaxScopes)
+// load reads what scopes have spent, which are pinned, and waits for it. Where rules are divided among replicas it takes
+// shares of them, too, for what is needed of each scope; nil needs nothing.
+func (e *Engine) load(scopes []*scope, needs []share) error {
+	jobs := make([]*load, 0, len(scopes))
 	l := &e.loader
 	l.mu.Lock()
-	for _, s := range scopes {
-		jobs = append(jobs, &load{scope: s, done: make(chan struct{})})
+	for i, s := range scopes {
+		j := &load{scope: s, done: make(chan struct{})}
+		if needs != nil {
+			j.need = needs[i]
+		}
+		jobs = append(jobs, j)
 	}
 	l.waiting = append(l.waiting, jobs...)
 	if !l.running {
@@ -82,6 +88,9 @@ func (e *Engine) read(jobs []*load) (crossed []Crossing, err error) {
 	e.loads.Lock()
 	defer e.loads.Unlock()
 	c := e.calendarAt(e.opts.Now())
+	if e.opts.Shares != nil {
+		return e.trade(jobs, c)
+	}
 	todo := map[*scope]bool{}
 	for _, j := range jobs {
 		j.scope.mu.Lock()
@@ -95,13 +104,8 @@ func (e *Engine) read(jobs []*load) (crossed []Crossing, err error) {
 		return nil, err
 	}
 	for s := range todo {
-		f := spent[s]
 		s.mu.Lock()
-		// A month that has turned since is empty.
-		if c.month >= s.month {
-			s.month, s.spentTokens, s.spentMoney = c.month, f.tokens, f.money
-		}
-		s.loaded, s.edition = true, c.edition
+		s.setSpent(spent[s], c)
 		crossed = s.crossed(crossed)
 		s.mu.Unlock()
 	}
@@ -174,7 +178,7 @@ func (e *Engine) Budget(ctx context.Context, of Scope) (BudgetState, error) {
 			s.setRules(of.Rules)
 		}
 		s.turn(c.month)
-		if s.loaded && s.edition == c.edition {
+		if s.loaded && s.edition == c.edition && (e.opts.Shares == nil || now.Unix()-s.read < freshSeconds) {
 			b := BudgetState{
 				Month: s.month, SpentTokens: s.spentTokens, ReservedTokens: s.reservedTokens,
 				SpentAmount: s.spentMoney.amount(), ReservedAmount: s.reservedMoney.amount(),
@@ -186,7 +190,7 @@ func (e *Engine) Budget(ctx context.Context, of Scope) (BudgetState, error) {
 		if err := ctx.Err(); err != nil {
 			return BudgetState{}, err
 		}
-		if err := e.load([]*scope{s}); err != nil {
+		if err := e.load([]*scope{s}, nil); err != nil {
 			return BudgetState{}, err
 		}
 	}

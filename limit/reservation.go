@@ -3,6 +3,7 @@ package limit
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"llmhub/store"
 )
@@ -105,45 +106,55 @@ func (r *Reservation) countInput() bool {
 }
 
 func (r *Reservation) grow(output int64) bool {
-	c := r.e.calendarAt(r.e.opts.Now())
+	now := r.e.opts.Now()
+	c := r.e.calendarAt(now)
 	for range loadTries {
+		more := output - r.granted
 		r.lock()
-		unread := false
+		unread, narrow := false, false
 		left := int64(math.MaxInt64)
 		for _, s := range r.scopes[:r.n] {
 			s.turn(c.month)
 			unread = unread || s.unread(c)
 			if !s.rules.DryRun {
-				left = min(left, s.leftOutput(&r.rates.most))
+				b := s.bounds(s.rules, r.e, now.Unix())
+				left = min(left, s.leftOutput(&b, &r.rates.most))
+				narrow = narrow || b.counts[inTokens] < s.rules.MonthlyTokens || b.amount.less(s.amount)
 			}
 		}
-		if !unread {
-			ok := output-r.granted <= left
-			if ok {
-				r.hold(max(output-r.granted, min(growStep, left/growShare)))
-			}
-			r.unlock()
-			return ok
+		fits := !unread && more <= left
+		if fits {
+			r.hold(max(more, min(growStep, left/growShare)))
 		}
 		r.unlock()
-		if r.e.load(r.scopes[:r.n]) != nil {
+		if fits || !unread && !narrow {
+			return fits
+		}
+		if r.e.load(r.scopes[:r.n], r.needs(max(more, growStep))) != nil {
 			return false
 		}
 	}
 	return false
 }
 
+// needs returns what output tokens take of the budgets of each scope.
+func (r *Reservation) needs(output int64) []share {
+	need := share{Counts: [counted]int64{inTokens: output}}
+	need.setAmount(r.rates.most.output.times(output))
+	return slices.Repeat([]share{need}, r.n)
+}
+
 // leftOutput returns how many output tokens the budgets have room for; the caller holds mu.
-func (s *scope) leftOutput(at *rate) int64 {
+func (s *scope) leftOutput(of *bounds, at *rate) int64 {
 	left := int64(math.MaxInt64)
-	if b := s.rules.MonthlyTokens; b > 0 {
-		left = max(0, b-s.spentTokens-s.reservedTokens)
+	if s.rules.MonthlyTokens > 0 {
+		left = max(0, of.counts[inTokens]-s.spentTokens-s.reservedTokens)
 	}
 	if s.rules.MonthlyAmount != "" {
 		if !at.known {
 			return 0
 		}
-		left = min(left, s.amount.minus(s.spentMoney.plus(s.reservedMoney)).over(at.output))
+		left = min(left, of.amount.minus(s.spentMoney.plus(s.reservedMoney)).over(at.output))
 	}
 	return left
 }

@@ -47,6 +47,12 @@ type scope struct {
 	reservedTokens        int64
 	reservedMoney         money
 	toldTokens, toldMoney int8 // the percentages of which Crossed has been told
+
+	// share is the replica's until a second. In budgets it counts from a base, which is what had been spent when read.
+	share       share
+	until, read int64 // Unix seconds
+	baseTokens  int64
+	baseMoney   money
 }
 
 // scopeShard is a part of the scopes.
@@ -114,7 +120,7 @@ func (h *scopeShard) sweep(now int64) {
 			continue
 		}
 		s.mu.Lock()
-		idle := now-s.used >= slots
+		idle := now-s.used >= slots && s.share == (share{})
 		s.mu.Unlock()
 		if idle {
 			delete(h.byID, id)
@@ -130,10 +136,15 @@ func (s *scope) prepare(rules *Rules, second int64, c *calendar) (unread bool) {
 		s.setRules(rules)
 	}
 	s.turn(c.month)
+	s.advance(second)
+	return s.unread(c)
+}
+
+// advance brings the windows up to a second; the caller holds mu.
+func (s *scope) advance(second int64) {
 	move(&s.requests, second, s.rules.RequestsPerMinute)
 	move(&s.input, second, s.rules.InputTokensPerMinute)
 	move(&s.output, second, s.rules.OutputTokensPerMinute)
-	return s.unread(c)
 }
 
 // move brings a window up to a second, and makes it where there is a limit.
@@ -166,7 +177,16 @@ func (s *scope) setRules(rules *Rules) {
 func (s *scope) turn(m store.Month) {
 	if m > s.month {
 		s.month, s.spentTokens, s.spentMoney, s.toldTokens, s.toldMoney = m, 0, money{}, 0, 0
+		s.baseTokens, s.baseMoney = 0, money{}
 	}
+}
+
+// setSpent takes what has been read; the caller holds mu.
+func (s *scope) setSpent(f spending, c *calendar) {
+	if c.month >= s.month { // a month that has turned since is empty
+		s.month, s.spentTokens, s.spentMoney = c.month, f.tokens, f.money
+	}
+	s.loaded, s.edition = true, c.edition
 }
 
 // spend adds what has been committed in a month; the caller holds mu.
