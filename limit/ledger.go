@@ -106,12 +106,12 @@ func (e *Engine) committed(events []store.Event, doubtful bool) (crossed []Cross
 		}
 		u := use{ev: ev, calendar: c, day: day, doubtful: doubtful, reservation: e.awaited(ev.ID)}
 		id := append(buf[:0], ev.Key...)
-		u.count(e.pinned(id))
+		u.count(u.pinned(e, id))
 		if sub := e.opts.SubscriptionOf(ev.Key); sub != "" {
 			id = append(buf[:0], sub...)
-			u.count(e.pinned(id))
+			u.count(u.pinned(e, id))
 			id = append(append(id, '/'), ev.Model...)
-			u.count(e.pinned(id))
+			u.count(u.pinned(e, id))
 		}
 		if u.reservation != nil {
 			u.countRest()
@@ -131,6 +131,19 @@ type use struct {
 	doubtful    bool
 	reservation *Reservation
 	crossed     []Crossing
+}
+
+// pinned is Engine.pinned, which need not look for what the request was admitted in.
+func (u *use) pinned(e *Engine, id []byte) *scope {
+	if r := u.reservation; r != nil {
+		for _, s := range r.scopes[:r.n] {
+			if s.id == string(id) {
+				s.pins.Add(1)
+				return s
+			}
+		}
+	}
+	return e.pinned(id)
 }
 
 // count adds the event to a scope, which may be nil, and unpins it.

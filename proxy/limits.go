@@ -35,7 +35,7 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 		return nil
 	}
 	body := ctx.Request.Body()
-	a := limit.Ask{
+	a := &limit.Ask{
 		InputTokens: int64(len(body)), Quantities: x.askedQuantities(), Growing: x.request.Stream,
 		Exact: func() int64 { return x.countInput(body) }, Choices: min(x.request.N, maxCappedChoices),
 	}
@@ -48,13 +48,12 @@ func (x *exchange) reserve(ctx *fasthttp.RequestCtx) *openai.Error {
 	if about := x.model.About; about != nil {
 		a.MostOutput = cmp.Or(about.MaxOutputTokens, about.ContextTokens)
 	}
-	return x.take(&a)
+	return x.take(a)
 }
 
 // limited says whether the request falls into any scope with rules.
 func (x *exchange) limited() bool {
-	var buf [limit.MaxScopes]limit.Scope
-	return x.p.Engine != nil && len(x.grant.AppendScopes(buf[:0], x.model.Name)) > 0
+	return x.p.Engine != nil && len(x.grant.Scopes(x.model.Name)) > 0
 }
 
 // take asks the limits of the exchange's scopes, if it falls into any.
@@ -62,7 +61,7 @@ func (x *exchange) take(a *limit.Ask) *openai.Error {
 	if x.p.Engine == nil {
 		return nil
 	}
-	a.Model, a.Scopes, a.Generates = x.model.Name, x.grant.AppendScopes(nil, x.model.Name), x.endpoint.generates
+	a.Model, a.Scopes, a.Generates = x.model.Name, x.grant.Scopes(x.model.Name), x.endpoint.generates
 	if len(a.Scopes) == 0 {
 		return nil
 	}
@@ -183,14 +182,15 @@ func (x *exchange) limitHeaders(h *fasthttp.ResponseHeader) {
 		h.Set("X-Llmhub-Would-Refuse", would.Rule)
 	}
 	st := r.Status()
-	requestHeaders.write(h, &st.Requests)
-	inputHeaders.write(h, &st.InputTokens)
-	outputHeaders.write(h, &st.OutputTokens)
+	var reset resetText
+	requestHeaders.write(h, &st.Requests, &reset)
+	inputHeaders.write(h, &st.InputTokens, &reset)
+	outputHeaders.write(h, &st.OutputTokens, &reset)
 	tokens := &st.InputTokens
 	if out := &st.OutputTokens; tokens.Limit == 0 || out.Limit > 0 && out.Left < tokens.Left {
 		tokens = out
 	}
-	tokenHeaders.write(h, tokens)
+	tokenHeaders.write(h, tokens, &reset)
 }
 
 // beyondHeaders says the same of a request that was refused because of a rate: nothing is left of it.
@@ -205,7 +205,7 @@ func (x *exchange) beyondHeaders(h *fasthttp.ResponseHeader) {
 	most, err := strconv.ParseInt(f.Limit, 10, 64)
 	for _, kind := range of[f.Rule] {
 		if err == nil {
-			kind.write(h, &limit.Window{Limit: most, Reset: f.RetryAfter})
+			kind.write(h, &limit.Window{Limit: most, Reset: f.RetryAfter}, &resetText{})
 		}
 	}
 }
@@ -225,15 +225,28 @@ var (
 	outputHeaders  = newWindowHeaders("Output-Tokens")
 )
 
+// resetText keeps the text of a duration, which mostly is that of all windows.
+type resetText struct {
+	of time.Duration
+	is string
+}
+
+func (r *resetText) text(d time.Duration) string {
+	if r.is == "" || r.of != d {
+		r.of, r.is = d, d.Round(time.Millisecond).String()
+	}
+	return r.is
+}
+
 // write writes the headers of a rate if there is one, durations in the form of OpenAI.
-func (n *windowHeaders) write(h *fasthttp.ResponseHeader, w *limit.Window) {
+func (n *windowHeaders) write(h *fasthttp.ResponseHeader, w *limit.Window, reset *resetText) {
 	if w.Limit == 0 {
 		return
 	}
 	var b [32]byte
 	h.SetCanonical(n.limit, strconv.AppendInt(b[:0], w.Limit, 10))
 	h.SetCanonical(n.remaining, strconv.AppendInt(b[:0], w.Left, 10))
-	h.SetCanonical(n.reset, append(b[:0], w.Reset.Round(time.Millisecond).String()...))
+	h.SetCanonical(n.reset, append(b[:0], reset.text(w.Reset)...))
 }
 
 // limitError says in the customer's words which limit has been reached, and what can be done.

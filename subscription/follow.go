@@ -135,7 +135,8 @@ func (g *Gate) setSubscription(d store.Document, sub Subscription, t touched) {
 	for k := range s.keys {
 		t.add(k)
 		grant := *k.grant // others hold the former one
-		grant.granted, grant.limits = s.models, s.limits
+		grant.granted = s.models
+		grant.setScopes(k.grant.ownRules(), s.limits)
 		k.grant = &grant
 	}
 }
@@ -194,8 +195,8 @@ func (g *Gate) setKey(key Key, t touched) error {
 	k.grant = &Grant{
 		KeyID: key.ID, KeyName: key.Name, SubscriptionID: k.subscription.id, TenantID: g.tenant(key.TenantID).id,
 		granted: k.subscription.models, own: newModelSet(key.Models),
-		limits: k.subscription.limits, key: rulesOrNil(key.Limits),
 	}
+	k.grant.setScopes(rulesOrNil(key.Limits), k.subscription.limits)
 	if key.ExpiresAt != nil {
 		k.grant.ExpiresAt = *key.ExpiresAt
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,14 @@ type Grant struct {
 
 	granted, own modelSet // the subscription's and the key's
 
-	limits subscriptionLimits
+	scopes *scopes // nil where nothing is limited
+}
+
+// scopes are what the requests of a key fall into.
+type scopes struct {
 	key    *limit.Rules // the key's own; nil where there are none
+	all    []limit.Scope
+	models map[string]limit.Scope // those within the subscription beside them
 }
 
 // subscriptionLimits are the rules of a subscription, and those of its models under the names of their scopes.
@@ -50,18 +57,38 @@ type subscriptionLimits struct {
 	models map[string]limit.Scope
 }
 
-// AppendScopes appends the scopes with rules that a request for a model falls into, at most limit.MaxScopes.
-func (g *Grant) AppendScopes(dst []limit.Scope, model string) []limit.Scope {
-	if g.key != nil {
-		dst = append(dst, limit.Scope{ID: g.KeyID, Rules: g.key})
+// Scopes returns the scopes with rules that a request for a model falls into, at most limit.MaxScopes. They must not be
+// changed.
+func (g *Grant) Scopes(model string) []limit.Scope {
+	if g.scopes == nil {
+		return nil
 	}
-	if g.limits.all != nil {
-		dst = append(dst, limit.Scope{ID: g.SubscriptionID, Rules: g.limits.all})
+	if s, ok := g.scopes.models[model]; ok {
+		return append(slices.Clip(g.scopes.all), s)
 	}
-	if s, ok := g.limits.models[model]; ok {
-		dst = append(dst, s)
+	return g.scopes.all
+}
+
+// setScopes sets what limits the key: its own rules and those of its subscription.
+func (g *Grant) setScopes(key *limit.Rules, by subscriptionLimits) {
+	s := &scopes{key: key, models: by.models}
+	if key != nil {
+		s.all = append(s.all, limit.Scope{ID: g.KeyID, Rules: key})
 	}
-	return dst
+	if by.all != nil {
+		s.all = append(s.all, limit.Scope{ID: g.SubscriptionID, Rules: by.all})
+	}
+	if g.scopes = s; len(s.all)+len(s.models) == 0 {
+		g.scopes = nil
+	}
+}
+
+// ownRules returns the rules of the key itself; nil where there are none.
+func (g *Grant) ownRules() *limit.Rules {
+	if g.scopes == nil {
+		return nil
+	}
+	return g.scopes.key
 }
 
 // Allows says whether the model may be used: both the subscription and the key must allow it.

@@ -16,7 +16,7 @@ import (
 func (f *fixture) scopes(s Secret, model string) []string {
 	f.t.Helper()
 	var all []string
-	for _, scope := range f.refused(s, nil).AppendScopes(nil, model) {
+	for _, scope := range f.refused(s, nil).Scopes(model) {
 		all = append(all, fmt.Sprint(scope.ID, " ", scope.Rules.Concurrency, " ", scope.Rules.MonthlyTokens))
 	}
 	return all
@@ -57,7 +57,7 @@ func TestLimitsAreInForceAtOnce(t *testing.T) {
 		}
 	}
 	expect("b/c")
-	if n := len(held.AppendScopes(nil, "b/c")); n != 3 {
+	if n := len(held.Scopes("b/c")); n != 3 {
 		t.Errorf("a grant that a request holds has changed: %d scopes", n)
 	}
 	if s, err := f.GetSubscription(t.Context(), admin, sub.ID); err != nil || len(s.ModelLimits) != 0 {

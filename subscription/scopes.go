@@ -50,7 +50,7 @@ func (g *Gate) ScopeOf(id string) (s Scope, found bool) {
 	sub := g.subscriptions[owner]
 	if k := g.keys[publicOf(owner)]; k != nil {
 		sub = k.subscription
-		s.KeyID, s.KeyName, s.Rules = k.grant.KeyID, k.grant.KeyName, k.grant.key
+		s.KeyID, s.KeyName, s.Rules = k.grant.KeyID, k.grant.KeyName, k.grant.ownRules()
 	}
 	if sub == nil || sub.tenant == nil {
 		return Scope{}, false
@@ -86,7 +86,7 @@ func (g *Gate) BudgetIDs() []string {
 		}
 		for k := range sub.keys {
 			if !k.deactivated {
-				add(k.grant.KeyID, k.grant.key)
+				add(k.grant.KeyID, k.grant.ownRules())
 			}
 		}
 	}

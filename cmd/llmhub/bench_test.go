@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"llmhub/config"
@@ -23,7 +24,7 @@ const benchAnswer = `{"id":"chatcmpl-1","object":"chat.completion","created":170
 	`"message":{"role":"assistant","content":"` + "All of this has been said before." + `"},"finish_reason":"stop"}],` +
 	`"usage":{"prompt_tokens":12,"completion_tokens":7,"total_tokens":19}}`
 
-// BenchmarkRequest has whole answers and streams of 100 events, with and without limits.
+// BenchmarkRequest has whole answers and streams of 100 events, with and without limits of the 1,000 keys.
 func BenchmarkRequest(b *testing.B) {
 	event := `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}` + "\n\n"
 	stream := strings.Repeat(event, 99) +
@@ -51,18 +52,19 @@ func benchRequest(b *testing.B, kind, answer, ask string, limited bool) {
 		}
 		cfg.Models[0].Prices = []metering.Price{{InputPerMillion: money(b, "0.15"), OutputPerMillion: money(b, "0.60")}}
 	})
-	key, id := h.key("bench")
-	if limited {
-		far := limit.Rules{RequestsPerMinute: 1e9, InputTokensPerMinute: 1e12, OutputTokensPerMinute: 1e12, MonthlyTokens: 1e12}
-		if _, err := h.server.service.SetKeyLimits(b.Context(), identity.Administrator(), id, far); err != nil {
-			b.Fatal(err)
+	var requests [][]byte // one for each of 1,000 keys
+	for i := range 1000 {
+		key, id := h.key("bench " + strconv.Itoa(i))
+		if limited {
+			far := limit.Rules{RequestsPerMinute: limit.MaxRule, MonthlyTokens: limit.MaxRule}
+			if _, err := h.server.service.SetKeyLimits(b.Context(), identity.Administrator(), id, far); err != nil {
+				b.Fatal(err)
+			}
 		}
-		if _, err := h.server.service.SetSubscriptionLimits(b.Context(), identity.Administrator(), h.sub.ID, "", far); err != nil {
-			b.Fatal(err)
-		}
+		requests = append(requests, []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+key+
+			"\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(ask))+"\r\n\r\n"+ask))
 	}
-	request := []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key +
-		"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(ask)) + "\r\n\r\n" + ask)
+	var turn atomic.Uint32
 	b.SetParallelism(32)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -75,7 +77,7 @@ func benchRequest(b *testing.B, kind, answer, ask string, limited bool) {
 		defer conn.Close()
 		r := bufio.NewReaderSize(conn, 64<<10)
 		for pb.Next() {
-			if _, err := conn.Write(request); err != nil {
+			if _, err := conn.Write(requests[turn.Add(1)%uint32(len(requests))]); err != nil {
 				b.Error(err)
 				return
 			}
