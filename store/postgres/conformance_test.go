@@ -94,3 +94,10 @@ func TestLedger(t *testing.T) {
 		}
 	}, o.Location)
 }
+
+func TestShares(t *testing.T) {
+	storetest.Shares(t, func(t *testing.T) (a, b store.Shares) {
+		_, url := newDatabase(t)
+		return openTest(t, url, Options{}), openTest(t, url, Options{})
+	})
+}

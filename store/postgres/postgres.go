@@ -75,7 +75,7 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Store is an open database. It implements store.Documents and store.Ledger; all methods may be called concurrently,
+// Store is an open database. It implements store.Documents, store.Ledger and store.Shares; all methods may be called concurrently,
 // except that Commit and Mark of one source come from one goroutine.
 type Store struct {
 	options Options
@@ -111,6 +111,7 @@ type Store struct {
 var (
 	_ store.Documents = (*Store)(nil)
 	_ store.Ledger    = (*Store)(nil)
+	_ store.Shares    = (*Store)(nil)
 )
 
 // Open connects to the database that a URL names, brings its schema up and starts to renew leases. Errors never hold
