@@ -141,6 +141,8 @@ type Engine struct {
 	loads  sync.RWMutex
 	loader loader
 	doubt  doubt
+	// leaving says that no more is to be held than is in use.
+	leaving atomic.Bool
 }
 
 // New returns an engine that knows of nothing used.

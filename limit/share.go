@@ -296,7 +296,9 @@ func (t *trading) take(s *scope, of leases, now int64) (n share) {
 	var unused share
 	if s.rules != nil {
 		s.advance(t.second)
-		unused = s.unusedAt(t.second)
+		if !t.e.leaving.Load() {
+			unused = s.unusedAt(t.second)
+		}
 	}
 	s.setSpent(t.spent[s], t.c)
 	s.baseTokens, s.baseMoney, s.read = s.spentTokens, s.spentMoney, t.second
@@ -331,6 +333,12 @@ func (e *Engine) Renew() error {
 		}
 	}
 	return err
+}
+
+// GiveBack gives back all that is not in use, so that others need not wait for the leases of a replica that ends.
+func (e *Engine) GiveBack() error {
+	e.leaving.Store(true)
+	return e.Renew()
 }
 
 // appendHeld appends the scopes that hold a share, pinned.

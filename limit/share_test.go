@@ -374,6 +374,23 @@ func TestSharesOfTheDead(t *testing.T) {
 	}
 }
 
+// TestSharesAreGivenBack: a replica that ends in good order leaves nothing that others must wait for.
+func TestSharesAreGivenBack(t *testing.T) {
+	w := newReplicas(1)
+	ask := Ask{Model: "flat", Scopes: []Scope{{"key_1.1", &Rules{MonthlyTokens: 1_000_000, MonthlyAmount: "5"}}}, Generates: true, InputTokens: 500, OutputTokens: 400}
+	r, refusal := w.live[0].Admit(w.clock(), &ask)
+	if refusal != nil {
+		t.Fatalf("%+v", *refusal)
+	}
+	r.Void()
+	if len(w.shares.rows) != 1 {
+		t.Fatalf("%d rows", len(w.shares.rows))
+	}
+	if err := w.live[0].GiveBack(); err != nil || len(w.shares.rows) != 0 {
+		t.Errorf("%v; left: %s", err, w.shares.rows)
+	}
+}
+
 // TestSharesThatCannotBeTraded: without the others, a replica admits what its share allows as long as its lease lasts.
 func TestSharesThatCannotBeTraded(t *testing.T) {
 	w := newReplicas(1)
