@@ -223,7 +223,9 @@ type trading struct {
 	needs  map[*scope]share
 	shares []share // that were taken
 	second int64
-	spent  map[*scope]spending
+	// budgets are the scopes whose spending is read.
+	budgets map[*scope]bool
+	spent   map[*scope]spending
 }
 
 // trade reads what the scopes have spent and takes their shares.
@@ -257,11 +259,15 @@ func (e *Engine) trade(jobs []*load, c *calendar) (crossed []Crossing, err error
 // run does the trade while the rows are locked. As long as they may not be stored, the replica uses the smaller one of
 // the share before and the one that it takes.
 func (t *trading) run(now time.Time, rows []store.ShareRow) (err error) {
-	todo := map[*scope]bool{}
+	t.budgets = map[*scope]bool{}
 	for _, s := range t.scopes {
-		todo[s] = true
+		s.mu.Lock()
+		if s.rules == nil || s.rules.HasBudget() {
+			t.budgets[s] = true
+		}
+		s.mu.Unlock()
 	}
-	if t.spent, err = t.e.sum(todo, t.c); err != nil {
+	if t.spent, err = t.e.sum(t.budgets, t.c); err != nil {
 		return err
 	}
 	t.shares = make([]share, len(t.scopes))
@@ -300,7 +306,9 @@ func (t *trading) take(s *scope, of leases, now int64) (n share) {
 			unused = s.unusedAt(t.second)
 		}
 	}
-	s.setSpent(t.spent[s], t.c)
+	if t.budgets[s] {
+		s.setSpent(t.spent[s], t.c)
+	}
 	s.baseTokens, s.baseMoney, s.read = s.spentTokens, s.spentMoney, t.second
 	if s.rules != nil {
 		n = s.divide(of.others(me, now), t.needs[s], unused)
