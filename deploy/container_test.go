@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"llmhub/catalog"
 	"llmhub/deployer"
 	"llmhub/deployer/helm"
@@ -139,7 +141,7 @@ mount -o remount,bind,ro "$root"
 exec setpriv --no-new-privs --inh-caps=-all chroot --userspec="$user" --groups= "$root" "$@"
 `
 
-// TestContainer runs the binary with nothing but what the container file copies, and has it serve.
+// TestContainer runs the binary with nothing but what the container file copies, as the chart runs it, and has it serve.
 func TestContainer(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can make a root folder of its own")
@@ -158,17 +160,22 @@ func TestContainer(t *testing.T) {
 	i.lay(t, root, authorities)
 	binary := filepath.Join(root, filepath.FromSlash(i.entrypoint[0]))
 	isStatic(t, binary)
-	settings := fmt.Sprintf(`listen: 127.0.0.1:0
-data: /var/lib/llmhub/data
-free_space_floor: 0B
-admin: {token: {env: LLMHUB_ADMIN_TOKEN}}
-billing: {time_zone: America/Argentina/Buenos_Aires}
-upstreams: [{name: provider, base_url: %q}]
-models: [{name: m, deployments: [{upstream: provider}]}]
-`, provider.URL+"/v1")
+	// What the chart gives to its pod, but for the port.
+	found := mustRender(t, values(t, fmt.Sprintf(`config:
+  free_space_floor: 0B
+  billing: {time_zone: America/Argentina/Buenos_Aires}
+  upstreams: [{name: provider, base_url: %q}]
+  models: [{name: m, deployments: [{upstream: provider}]}]
+`, provider.URL+"/v1")))
+	settings := found["ConfigMap/hub-llmhub"].(*corev1.ConfigMap).Data["llmhub.yaml"]
+	if strings.Count(settings, "listen: :8080\n") != 1 {
+		t.Fatalf("the port is not in\n%s", settings)
+	}
+	settings = strings.Replace(settings, "listen: :8080\n", "listen: 127.0.0.1:0\n", 1)
 	if err := os.WriteFile(filepath.Join(root, "etc/llmhub/llmhub.yaml"), []byte(settings), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	template, _ := found.pod(t)
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
 		t.Fatal(err)
@@ -176,8 +183,11 @@ models: [{name: m, deployments: [{upstream: provider}]}]
 	contained := append([]string{unshare, "--mount", "--propagation", "private", "/bin/sh", "-c", contain, "sh", root, i.user}, i.entrypoint...)
 
 	t.Run("serve", func(t *testing.T) {
-		cmd := exec.Command(contained[0], append(slices.Clip(contained[1:]), i.cmd...)...)
-		cmd.Env = append(slices.Clone(i.env), "LLMHUB_ADMIN_TOKEN="+adminToken)
+		cmd := exec.Command(contained[0], append(slices.Clip(contained[1:]), template.Spec.Containers[0].Args...)...)
+		cmd.Env = slices.Clone(i.env)
+		for name, text := range found["Secret/hub-llmhub"].(*corev1.Secret).StringData {
+			cmd.Env = append(cmd.Env, name+"="+text)
+		}
 		url := start(t, cmd)
 		client := hubClient{t, binary, url}
 		tenant := client.run("tenant", "create", "--name", "Example")

@@ -124,9 +124,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* The pod, the same for both engines but for its data. */}}
 {{- define "llmhub.pod" -}}
 metadata:
+  # Without versions: another version of the chart alone does not replace the pods.
   labels:
-    {{- include "llmhub.labels" . | nindent 4 }}
-    {{- with .Values.podLabels }}
+    {{- include "llmhub.selector" . | nindent 4 }}
+    {{- with merge (deepCopy .Values.podLabels) .Values.commonLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
