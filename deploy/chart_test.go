@@ -418,6 +418,27 @@ func TestChartEgress(t *testing.T) {
 	}
 }
 
+// TestChartKnowsKubernetes leaves out what an older Kubernetes would refuse.
+func TestChartKnowsKubernetes(t *testing.T) {
+	c := loadChart(t)
+	for version, want := range map[string][2]bool{"v1.25.0": {false, false}, "v1.29.9": {false, true}, "v1.30.0": {true, true}, "v1.34.1-gke.100": {true, true}} {
+		found, err := render(c, version, values(t, usePostgres))
+		if err != nil {
+			t.Fatal(err)
+		}
+		template, _ := found.pod(t)
+		pauses := template.Spec.Containers[0].Lifecycle != nil
+		evicts := found["PodDisruptionBudget/hub-llmhub"].(*policyv1.PodDisruptionBudget).Spec.UnhealthyPodEvictionPolicy != nil
+		if got := [2]bool{pauses, evicts}; got != want {
+			t.Errorf("%s: a pause and an eviction policy %v, want %v", version, got, want)
+		}
+	}
+	template, _ := mustRender(t, values(t, "shutdown: {preStopSeconds: 0}")).pod(t)
+	if template.Spec.Containers[0].Lifecycle != nil {
+		t.Error("a pause of no seconds")
+	}
+}
+
 // TestChartRollsOut gives pods another checksum when their configuration or secrets change, and only then.
 func TestChartRollsOut(t *testing.T) {
 	annotations := func(more ...string) map[string]string {

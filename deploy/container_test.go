@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,6 +225,26 @@ func TestContainer(t *testing.T) {
 			t.Errorf("rendered %.200s, %v", got, err)
 		}
 	})
+}
+
+// TestContainerIsBuiltAsTheTestBuilds compares the first stage with go.mod, and with what the test runs in its place.
+func TestContainerIsBuiltAsTheTestBuilds(t *testing.T) {
+	text, err := os.ReadFile("Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	language := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(module)
+	for _, want := range []string{
+		fmt.Sprintf("/golang:%s AS build\n", language[1]), "\nRUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -o /out/llmhub ./cmd/llmhub\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the container file has no %q", want)
+		}
+	}
 }
 
 // TestContainerIsWhatTheChartRuns compares the two.
