@@ -190,7 +190,7 @@ extraEnv: [{name: GOMEMLIMIT, value: 1500MiB}]
 extraEnvFrom: [{secretRef: {name: more}}]
 extraVolumes: [{name: catalog, configMap: {name: catalog}}]
 extraVolumeMounts: [{name: catalog, mountPath: /catalog}]
-config: {catalog: /catalog, portal: {public_url: "https://hub.example.com", brand_css: brand.css}, iam: {url: "https://iam.example.com:5000/v3"}, cce: {access: certificate}}
+config: {catalog: /catalog, stream: {drain_tokens: 10000000}, portal: {public_url: "https://hub.example.com", brand_css: brand.css}, iam: {url: "https://iam.example.com:5000/v3"}, cce: {access: certificate}}
 `
 
 // choices are what is combined: each is one of several pieces of values.
@@ -315,8 +315,8 @@ func TestChartConfiguration(t *testing.T) {
 			if left := stop - cfg.Shutdown.Grace; left != 25*time.Second {
 				t.Errorf("%s are left to close after the grace period", left)
 			}
-			if name == "everything" && cfg.Portal.BrandCSS == nil {
-				t.Error("the brand is not beside the configuration")
+			if name == "everything" && (cfg.Portal.BrandCSS == nil || cfg.Stream.DrainTokens != 10_000_000) {
+				t.Errorf("brand %q, drain_tokens %d", cfg.Portal.BrandCSS, cfg.Stream.DrainTokens)
 			}
 		})
 	}
