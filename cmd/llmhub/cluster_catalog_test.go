@@ -171,6 +171,7 @@ func newClusterCatalog(t *testing.T) *clusterCatalog {
 	c.product("remote", "open-source", c.at("probe", fmt.Sprintf("sha256:%x", sha256.Sum256(c.archive))), "", "")
 	c.product("altered", "open-source", c.at("probe", "sha256:"+strings.Repeat("ab", 32)), "", "")
 	c.product("nowhere", "open-source", c.at("missing", "sha256:"+strings.Repeat("cd", 32)), "", "")
+	c.hubProduct()
 	return c
 }
 
