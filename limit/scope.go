@@ -51,6 +51,7 @@ type scope struct {
 	// share is the replica's until a second. In budgets it counts from a base, which is what had been spent when read.
 	share       share
 	until, read int64 // Unix seconds
+	unsure      bool  // the last trade has failed, but may have been stored
 	baseTokens  int64
 	baseMoney   money
 }
@@ -120,7 +121,7 @@ func (h *scopeShard) sweep(now int64) {
 			continue
 		}
 		s.mu.Lock()
-		idle := now-s.used >= slots && s.share == (share{})
+		idle := now-s.used >= slots && !s.holds()
 		s.mu.Unlock()
 		if idle {
 			delete(h.byID, id)

@@ -57,6 +57,9 @@ func (s *share) amount() money { return money{s.Money[0], s.Money[1]} }
 
 func (s *share) setAmount(m money) { s.Money = [2]uint64{m.hi, m.lo} }
 
+// holds says whether the scope's row may hold a share of this replica; the caller holds mu.
+func (s *scope) holds() bool { return s.unsure || s.share != (share{}) }
+
 // least returns the smaller one of each.
 func (s share) least(t share) share {
 	for i := range s.Counts {
@@ -237,6 +240,9 @@ func (e *Engine) trade(jobs []*load, c *calendar) (crossed []Crossing, err error
 		}
 		t.needs[j.scope] = t.needs[j.scope].plus(j.need)
 	}
+	if t.scopes, crossed, err = t.readIdle(); err != nil || len(t.scopes) == 0 {
+		return crossed, err
+	}
 	slices.SortFunc(t.scopes, func(a, b *scope) int { return strings.Compare(a.id, b.id) })
 	ids := make([]string, len(t.scopes))
 	for i, s := range t.scopes {
@@ -244,16 +250,54 @@ func (e *Engine) trade(jobs []*load, c *calendar) (crossed []Crossing, err error
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadWait)
 	defer cancel()
-	if err := e.opts.Shares.Trade(ctx, ids, t.run); err != nil {
-		return nil, fmt.Errorf("divide limits among replicas: %w", err)
-	}
+	err = e.opts.Shares.Trade(ctx, ids, t.run)
 	for i, s := range t.scopes {
 		s.mu.Lock()
-		s.share, s.until = t.shares[i], t.second+leaseSeconds
+		if s.unsure = err != nil; !s.unsure {
+			s.share, s.until = t.shares[i], t.second+leaseSeconds
+			crossed = s.crossed(crossed)
+		}
+		s.mu.Unlock()
+	}
+	if err != nil {
+		return crossed, fmt.Errorf("divide limits among replicas: %w", err)
+	}
+	return crossed, nil
+}
+
+// readIdle reads what has been spent by scopes of which nothing is held nor needed, as where it is shown. They need no
+// trade; it returns those that do.
+func (t *trading) readIdle() (others []*scope, crossed []Crossing, err error) {
+	idle := map[*scope]bool{}
+	for _, s := range t.scopes {
+		s.mu.Lock()
+		if !s.holds() && t.needs[s] == (share{}) {
+			idle[s] = true
+		} else {
+			others = append(others, s)
+		}
+		s.mu.Unlock()
+	}
+	if len(idle) == 0 {
+		return others, nil, nil
+	}
+	spent, err := t.e.sum(idle, t.c)
+	if err != nil {
+		return nil, nil, err
+	}
+	for s := range idle {
+		s.mu.Lock()
+		s.rebase(spent[s], t)
 		crossed = s.crossed(crossed)
 		s.mu.Unlock()
 	}
-	return crossed, nil
+	return others, crossed, nil
+}
+
+// rebase takes what has been read, from which the share of a budget is counted; the caller holds mu.
+func (s *scope) rebase(f spending, t *trading) {
+	s.setSpent(f, t.c)
+	s.baseTokens, s.baseMoney, s.read = s.spentTokens, s.spentMoney, t.second
 }
 
 // run does the trade while the rows are locked. As long as they may not be stored, the replica uses the smaller one of
@@ -307,9 +351,8 @@ func (t *trading) take(s *scope, of leases, now int64) (n share) {
 		}
 	}
 	if t.budgets[s] {
-		s.setSpent(t.spent[s], t.c)
+		s.rebase(t.spent[s], t)
 	}
-	s.baseTokens, s.baseMoney, s.read = s.spentTokens, s.spentMoney, t.second
 	if s.rules != nil {
 		n = s.divide(of.others(me, now), t.needs[s], unused)
 	}
@@ -355,7 +398,7 @@ func (h *scopeShard) appendHeld(dst []*scope) []*scope {
 	defer h.mu.RUnlock()
 	for _, s := range h.byID {
 		s.mu.Lock()
-		if s.share != (share{}) {
+		if s.holds() {
 			s.pins.Add(1)
 			dst = append(dst, s)
 		}

@@ -480,3 +480,17 @@ func TestSharesOfRatesOfTheDead(t *testing.T) {
 		t.Errorf("%d of 4 admitted behind the lease of the dead and a minute", n)
 	}
 }
+
+// TestSharesThatAreNotTold: what a trade has stored without saying so is given back.
+func TestSharesThatAreNotTold(t *testing.T) {
+	w := newReplicas(1)
+	ask := Ask{Model: "flat", Scopes: []Scope{{"key_1.1", &Rules{RequestsPerMinute: 100}}}}
+	w.shares.fails = func() (error, error) { return nil, errTrade }
+	if r, _ := w.live[0].Admit(w.clock(), &ask); r != nil || len(w.shares.rows) != 1 {
+		t.Fatalf("admitted %v, rows %s", r != nil, w.shares.rows)
+	}
+	w.shares.fails = func() (error, error) { return nil, nil }
+	if err := w.live[0].Renew(); err != nil || len(w.shares.rows) != 0 {
+		t.Errorf("%v; left behind: %s", err, w.shares.rows)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -147,11 +148,26 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 
 // newEngine returns what keeps requests within limits. All usage is committed through it.
 func (s *server) newEngine() *limit.Engine {
-	return limit.New(limit.Options{
+	o := limit.Options{
 		Ledger: s.store, Location: s.cfg.Billing.TimeZone,
 		Prices: s.priceList,
 		KeysOf: s.gate.KeyIDs, SubscriptionOf: s.gate.SubscriptionOf,
 		Crossed: func(c limit.Crossing) { s.crossed.add(c) },
+	}
+	if shares, divided := s.store.(store.Shares); divided {
+		o.Shares, o.Replica = shares, rand.Text()
+	}
+	return limit.New(o)
+}
+
+// renewShares keeps what this process holds of limits that are divided, until ctx ends.
+func (s *server) renewShares(ctx context.Context) {
+	failing := false
+	s.engine.Run(ctx, func(err error) {
+		if err != nil && !failing {
+			s.log.Warn("shares of limits cannot be renewed; those that are held serve until their leases end", "err", err)
+		}
+		failing = err != nil
 	})
 }
 
@@ -413,6 +429,9 @@ func (s *server) close() error {
 	}
 	if s.recorder != nil {
 		errs = append(errs, s.recorder.Close())
+		if err := s.engine.GiveBack(); err != nil {
+			s.log.Warn("shares of limits have not been given back; others wait for the end of their leases", "err", err)
+		}
 	}
 	s.routesMu.Lock() // a reload may be under way
 	for _, c := range s.clients {
