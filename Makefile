@@ -7,7 +7,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal bench-limits clean
+.PHONY: help build run test test-kill test-replicas test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal bench-limits clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: build ## Run everything: checks, tests with the race detector, short kill 
 
 test-kill: ## Kill the gateway at full load, 30 rounds, and count what is lost or doubled
 	LLMHUB_KILL_ROUNDS=30 $(GO) test -count=1 -v -run '^TestKill' -timeout 40m ./cmd/llmhub
+
+test-replicas: ## Three replicas on PostgreSQL for half an hour: killed, cut off, their database killed and replaced
+	LLMHUB_REPLICAS=30m $(GO) test -count=1 -v -run '^TestReplicas$$' -timeout 50m ./cmd/llmhub
 
 test-outage: ## Kill, slow and limit three model servers for a minute at 200 requests a second: none may fail
 	LLMHUB_DRILL=1m $(GO) test -count=1 -v -run '^TestOutageDrill' -timeout 5m ./cmd/llmhub

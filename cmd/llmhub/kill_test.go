@@ -116,8 +116,13 @@ func (k *killLoop) addKey(sub, name string, rules limit.Rules) {
 // checkBudgets compares what the ledger has of the limited keys with their budgets, and returns it in permille of them.
 func (k *killLoop) checkBudgets() (used []int64) {
 	k.t.Helper()
-	sums := k.operator().sums()
-	for _, key := range k.keys {
+	return checkBudgets(k.t, k.operator(), k.keys)
+}
+
+func checkBudgets(t *testing.T, o *operator, keys []*loadKey) (used []int64) {
+	t.Helper()
+	sums := o.sums()
+	for _, key := range keys {
 		if !key.limits.HasBudget() {
 			continue
 		}
@@ -125,14 +130,14 @@ func (k *killLoop) checkBudgets() (used []int64) {
 		if b := key.limits.MonthlyTokens; b > 0 {
 			tokens := row.InputTokens + row.OutputTokens
 			if used = append(used, tokens*1000/b); tokens > b {
-				k.t.Errorf("key %s: %d tokens in the ledger, of a budget of %d", key.name, tokens, b)
+				t.Errorf("key %s: %d tokens in the ledger, of a budget of %d", key.name, tokens, b)
 			}
 			continue
 		}
 		spent, err := strconv.ParseFloat(row.Amount, 64)
 		budget, _ := strconv.ParseFloat(key.limits.MonthlyAmount, 64)
 		if used = append(used, int64(spent/budget*1000)); err != nil && row.Requests > 0 || spent > budget {
-			k.t.Errorf("key %s: %q spent, of a budget of %s", key.name, row.Amount, key.limits.MonthlyAmount)
+			t.Errorf("key %s: %q spent, of a budget of %s", key.name, row.Amount, key.limits.MonthlyAmount)
 		}
 	}
 	return used
