@@ -39,7 +39,8 @@ func TestReplicas(t *testing.T) {
 			t.Fatalf("LLMHUB_REPLICAS: %v", err)
 		}
 	}
-	r := newReplicaLoop(t, number(t, "LLMHUB_KILL_SEED", rand.Uint64N(1<<32)))
+	r := newReplicaLoopOf(t, number(t, "LLMHUB_KILL_SEED", rand.Uint64N(1<<32)), replicaCount)
+	r.makeKeys()
 	t.Logf("%v with LLMHUB_KILL_SEED=%d", length, r.seed)
 	rounds := []func(){r.killReplica, r.killDatabase, r.cutNetwork, r.slowNetwork, r.promoteStandby}
 	for n, end := 0, time.Now().Add(length); (n < len(rounds) || time.Now().Before(end)) && !t.Failed(); n++ {
@@ -72,9 +73,11 @@ type replicaLoop struct {
 type replicaUnderTest struct {
 	*daemon
 	toPrimary, toStandby *wire
+	hints                *wire // to the primary, for LISTEN alone
 }
 
-func newReplicaLoop(t *testing.T, seed uint64) *replicaLoop {
+// newReplicaLoopOf starts n replicas on a primary and its standby.
+func newReplicaLoopOf(t *testing.T, seed uint64, n int) *replicaLoop {
 	t.Helper()
 	r := &replicaLoop{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), faults: map[string]int{}}
 	var err error
@@ -95,13 +98,12 @@ func newReplicaLoop(t *testing.T, seed uint64) *replicaLoop {
 	}
 	t.Cleanup(func() { removeServer(t, r.standby) })
 	binary := buildBinary(t)
-	for range replicaCount {
+	for range n {
 		r.replicas = append(r.replicas, r.newReplica(binary, database))
 	}
 	for _, x := range r.replicas {
 		x.awaitReady()
 	}
-	r.makeKeys()
 	return r
 }
 
@@ -114,16 +116,18 @@ func removeServer(t *testing.T, s *pgtest.Server) {
 func (r *replicaLoop) newReplica(binary, database string) *replicaUnderTest {
 	r.t.Helper()
 	at := func(s *pgtest.Server) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port())) }
-	x := &replicaUnderTest{toPrimary: newWire(r.t, at(r.primary)), toStandby: newWire(r.t, at(r.standby))}
+	x := &replicaUnderTest{toPrimary: newWire(r.t, at(r.primary)), toStandby: newWire(r.t, at(r.standby)), hints: newWire(r.t, at(r.primary))}
 	u, err := url.Parse(r.primary.URL("127.0.0.1", x.toPrimary.port(), database))
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	listen := x.listenURL(u)
 	u.Host += ",127.0.0.1:" + strconv.Itoa(x.toStandby.port())
 	key := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	x.daemon = newDaemon(r.t, binary, fmt.Sprintf(`store:
   postgres:
     url: {env: LLMHUB_DATABASE_URL}
+    listen_url: {env: LLMHUB_LISTEN_URL}
     keys: {pepper: {env: SHARED_KEY}, responses: {env: SHARED_KEY}, seal: {env: SHARED_KEY}}
 upstreams:
   - {name: cancel, base_url: %q, on_disconnect: cancel}
@@ -132,7 +136,7 @@ models:
   - {name: cancel, deployments: [{upstream: cancel}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
   - {name: drain, deployments: [{upstream: drain}], prices: [{from: 2020-01-01, input_per_million: "1", output_per_million: "2"}]}
 log: {level: warn}
-`, r.provider.URL(), r.provider.URL()), "LLMHUB_DATABASE_URL="+u.String(), "SHARED_KEY="+key)
+`, r.provider.URL(), r.provider.URL()), "LLMHUB_DATABASE_URL="+u.String(), "LLMHUB_LISTEN_URL="+listen, "SHARED_KEY="+key)
 	x.start()
 	return x
 }
@@ -144,19 +148,26 @@ func (r *replicaLoop) makeKeys() {
 	sub := first.cli("subscription", "create", "--tenant", first.cli("tenant", "create", "--name", "Replicas"))
 	for i, rules := range append(make([]limit.Rules, killKeys), limit.Rules{MonthlyTokens: 200_000}, limit.Rules{MonthlyAmount: "0.30"}) {
 		name := "key-" + strconv.Itoa(i)
-		args := []string{"key", "create", "--subscription", sub, "--name", name, "--json", "--monthly-amount", rules.MonthlyAmount,
-			"--monthly-tokens", strconv.FormatInt(rules.MonthlyTokens, 10)}
-		var key keyAnswer
-		if err := json.Unmarshal([]byte(first.cli(args...)), &key); err != nil {
-			r.t.Fatal(err)
-		}
-		r.keys = append(r.keys, &loadKey{name: name, id: key.ID, secret: key.Key, limits: rules})
+		key := r.addKey(sub, name, "--monthly-amount", rules.MonthlyAmount, "--monthly-tokens", strconv.FormatInt(rules.MonthlyTokens, 10))
+		key.limits = rules
+		r.keys = append(r.keys, key)
 	}
 	for _, x := range r.replicas {
 		for _, key := range r.keys {
 			r.awaitKey(x.url, key)
 		}
 	}
+}
+
+// addKey makes a key at the first replica.
+func (r *replicaLoop) addKey(sub, name string, flags ...string) *loadKey {
+	r.t.Helper()
+	var key keyAnswer
+	text := r.replicas[0].operator().cli(append([]string{"key", "create", "--subscription", sub, "--name", name, "--json"}, flags...)...)
+	if err := json.Unmarshal([]byte(text), &key); err != nil {
+		r.t.Fatal(err)
+	}
+	return &loadKey{name: name, id: key.ID, secret: key.Key}
 }
 
 func (r *replicaLoop) awaitKey(url string, key *loadKey) {

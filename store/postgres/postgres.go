@@ -2,7 +2,7 @@
 //
 // A batch of usage is one statement, which claims the batch's number, inserts its requests and adds to the sums; it is
 // sent again after any error whose outcome is unknown. Documents change under the lock of the one row that numbers
-// their commits, so that versions become visible in order; watchers ask for newer ones each second, and NOTIFY only
+// their commits, so that versions become visible in order; watchers ask for newer ones twice a second, and NOTIFY only
 // makes them ask earlier. Each source holds a lease, by the clock of the database, and what a source has left open is
 // settled by others only once its lease has run out.
 //
@@ -46,7 +46,8 @@ type Options struct {
 	// Logger receives what an operator should know; nil discards it.
 	Logger *slog.Logger
 
-	// pollEvery is the time between looks at newer documents, for tests; 0 means a second.
+	// pollEvery is the time between looks at newer documents, for tests; 0 means half a second, so that a key that is
+	// deactivated elsewhere is out of use within one, whatever becomes of the hint.
 	pollEvery time.Duration
 	// noListen leaves the hints out, for tests.
 	noListen bool
@@ -64,7 +65,7 @@ func (o *Options) setDefaults() {
 		usual time.Duration
 	}{
 		{&o.StatementTimeout, 10 * time.Second}, {&o.LockTimeout, 5 * time.Second}, {&o.Patience, 10 * time.Second},
-		{&o.Lease, 30 * time.Second}, {&o.pollEvery, time.Second},
+		{&o.Lease, 30 * time.Second}, {&o.pollEvery, 500 * time.Millisecond},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.usual
