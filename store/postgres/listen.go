@@ -30,7 +30,7 @@ const (
 )
 
 // listen wakes the watches when another process says that documents have changed. It is a hint: without it they look
-// each second.
+// twice a second.
 func (s *Store) listen(config *pgx.ConnConfig) {
 	for s.stop.Err() == nil {
 		if err := s.listenOnce(config); err != nil && s.stop.Err() == nil {
