@@ -82,14 +82,11 @@ func (s *Server) setUp(options []Option) error {
 	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(hba), 0o600); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
 		return err
 	}
-	s.port = listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		return err
-	}
+	s.port = port
 	settings := map[string]string{
 		"fsync": "off", "listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.port), "unix_socket_directories": s.dir,
 		"shared_buffers": "32MB", "max_connections": "100", "log_min_messages": "warning", "autovacuum_naptime": "10s",
