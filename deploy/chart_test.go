@@ -40,11 +40,11 @@ const (
 	postgresURL = "postgres://llmhub:geheim@db.example.com/llmhub?sslmode=verify-full"
 )
 
-// values returns those that every installation needs, with more in YAML on top.
+// values returns those that every installation needs, with more in YAML on top, in one or several documents.
 func values(t *testing.T, more ...string) map[string]any {
 	t.Helper()
 	merged := map[string]any{}
-	for _, text := range append([]string{`
+	for _, text := range strings.Split(strings.Join(append([]string{`
 image: {repository: registry.example.com/llmhub}
 secrets: {LLMHUB_ADMIN_TOKEN: ` + adminToken + `, UPSTREAM_KEY: a-key}
 config:
@@ -55,7 +55,7 @@ config:
     - name: gpt-4o-mini
       deployments: [{upstream: gpu}, {upstream: provider, priority: 1}]
       prices: [{from: 2026-01-01, input_per_million: "0.15", output_per_million: "0.60"}]
-`}, more...) {
+`}, more...), "\n---\n"), "\n---\n") {
 		var v map[string]any
 		if err := yaml.Unmarshal([]byte(text), &v); err != nil {
 			t.Fatal(err)
@@ -65,7 +65,11 @@ config:
 	return merged
 }
 
-const usePostgres = "store: {engine: postgres}\nsecrets: {LLMHUB_POSTGRES_URL: \"" + postgresURL + "\"}\n"
+// usePostgres has what replicas share.
+const (
+	sharedKey   = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	usePostgres = "store: {engine: postgres}\nsecrets: {LLMHUB_DATABASE_URL: \"" + postgresURL + "\", LLMHUB_PEPPER: " + sharedKey + ", LLMHUB_RESPONSES: " + sharedKey + ", LLMHUB_SEAL: " + sharedKey + "}\n"
+)
 
 func loadChart(t *testing.T) *chart.Chart {
 	t.Helper()
@@ -195,7 +199,7 @@ config: {catalog: /catalog, stream: {drain_tokens: 10000000}, portal: {public_ur
 
 // choices are what is combined: each is one of several pieces of values.
 var choices = [][]string{
-	{"", usePostgres, "store: {engine: postgres}\npostgres: {existingSecret: db, key: uri}\n"},
+	{"", usePostgres, usePostgres + "---\nsecrets: {LLMHUB_DATABASE_URL: null}\npostgres: {existingSecret: db, key: uri}\n"},
 	{"", "persistence: {enabled: false}\n", "persistence: {existingClaim: disk}\n"},
 	{"", "existingSecret: mine\nsecrets: null\n"},
 	{"", "networkPolicy: {enabled: false}\n", "networkPolicy: {egress: {enabled: false}}\n", "networkPolicy: {egress: {services: {enabled: false}}}\n"},
@@ -322,6 +326,28 @@ func TestChartConfiguration(t *testing.T) {
 	}
 }
 
+// TestChartDatabase has replicas share a database and keys, and keep nothing on a disk.
+func TestChartDatabase(t *testing.T) {
+	found := mustRender(t, values(t, usePostgres+"---\npostgres: {settings: {connections: 20, listen_url: {env: LLMHUB_LISTEN_URL}}}\n"))
+	file := found["ConfigMap/hub-llmhub"].(*corev1.ConfigMap).Data
+	var settings map[string]any
+	if err := yaml.Unmarshal([]byte(file["llmhub.yaml"]), &settings); err != nil {
+		t.Fatal(err)
+	}
+	env := func(name string) map[string]any { return map[string]any{"env": name} }
+	want := map[string]any{"postgres": map[string]any{
+		"url": env("LLMHUB_DATABASE_URL"), "listen_url": env("LLMHUB_LISTEN_URL"), "connections": 20.0,
+		"keys": map[string]any{"pepper": env("LLMHUB_PEPPER"), "responses": env("LLMHUB_RESPONSES"), "seal": env("LLMHUB_SEAL")},
+	}}
+	if !reflect.DeepEqual(settings["store"], want) || settings["data"] != nil {
+		t.Errorf("store %v, data %v", settings["store"], settings["data"])
+	}
+	template, _ := found.pod(t)
+	if slices.ContainsFunc(template.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "data" }) {
+		t.Error("a replica has a data folder")
+	}
+}
+
 // loadConfig writes what the ConfigMap holds into a folder and reads it.
 func loadConfig(t *testing.T, found objects) *config.Config {
 	t.Helper()
@@ -366,10 +392,13 @@ func TestChartRefuses(t *testing.T) {
 		"no image":         {"image: {repository: \"\"}", "image.repository is required"},
 		"no token":         {"secrets: {LLMHUB_ADMIN_TOKEN: null}", "secrets.LLMHUB_ADMIN_TOKEN is required"},
 		"two secrets":      {"existingSecret: mine", "existingSecret and secrets are both set"},
-		"no database":      {"store: {engine: postgres}", "secrets.LLMHUB_POSTGRES_URL is required"},
+		"no pepper":        {usePostgres + "---\nsecrets: {LLMHUB_PEPPER: null}", "secrets.LLMHUB_PEPPER is required"},
+		"url in clear":     {usePostgres + "---\npostgres: {settings: {url: x}}", "postgres.settings.url is written by the chart"},
+		"listen in clear":  {usePostgres + "---\npostgres: {settings: {listen_url: x}}", "/postgres/settings/listen_url"},
+		"no database":      {"store: {engine: postgres}", "secrets.LLMHUB_DATABASE_URL is required"},
 		"ingress nowhere":  {"ingress: {enabled: true}", "ingress.hosts is empty"},
 		"old Kubernetes":   {"", "incompatible with Kubernetes v1.24"},
-		"egress to nobody": {usePostgres + "networkPolicy: {egress: {postgres: {ports: []}}}", "/networkPolicy/egress/postgres/ports"},
+		"egress to nobody": {usePostgres + "---\nnetworkPolicy: {egress: {postgres: {ports: []}}}", "/networkPolicy/egress/postgres/ports"},
 	} {
 		version := "v1.32.0"
 		if name == "old Kubernetes" {
@@ -497,7 +526,7 @@ func TestDocumentedValues(t *testing.T) {
 	found = mustRender(t, chartutil.CoalesceTables(more, one))
 	template, _ := found.pod(t)
 	url := template.Spec.Containers[0].Env[0]
-	if *found["Deployment/hub-llmhub"].(*appsv1.Deployment).Spec.Replicas != 3 || url.Name != "LLMHUB_POSTGRES_URL" || url.ValueFrom.SecretKeyRef.Name != "llmhub-db-app" {
+	if *found["Deployment/hub-llmhub"].(*appsv1.Deployment).Spec.Replicas != 3 || url.Name != "LLMHUB_DATABASE_URL" || url.ValueFrom.SecretKeyRef.Name != "llmhub-db-app" {
 		t.Errorf("several: %v with %+v", slices.Collect(maps.Keys(found)), url)
 	}
 }

@@ -17,8 +17,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// hubChart is the chart that llmhub itself is deployed by, and hubFields what is asked for where an operator offers it.
+// hubChart is the chart that llmhub itself is deployed by, hubFields and hubSecrets what is asked for where an operator offers it.
 const hubChart = "../../deploy/chart"
+
+var hubSecrets = []string{
+	"secrets.LLMHUB_ADMIN_TOKEN", "secrets.LLMHUB_DATABASE_URL", "secrets.LLMHUB_PEPPER", "secrets.LLMHUB_RESPONSES", "secrets.LLMHUB_SEAL",
+}
 
 var hubFields = []string{"image.tag", "store.engine", "replicaCount", "serviceMonitor.enabled", "grafanaDashboard.enabled", "ingress.enabled"}
 
@@ -30,7 +34,7 @@ func (c *clusterCatalog) hubProduct() {
 	for _, key := range hubFields {
 		fmt.Fprintf(&b, "    - {key: %s, label: {en: %[1]s, de: %[1]s}, input_type: text}\n", key)
 	}
-	for _, key := range []string{"secrets.LLMHUB_ADMIN_TOKEN", "secrets.LLMHUB_POSTGRES_URL"} {
+	for _, key := range hubSecrets {
 		fmt.Fprintf(&b, "    - {key: %s, label: {en: %[1]s, de: %[1]s}, input_type: text, confidential: true}\n", key)
 	}
 	c.write("products/gateway/product.yaml", b.String())
@@ -110,10 +114,11 @@ func (u *clusterUser) hub(t *testing.T, values map[string]any) *deployment {
 	t.Helper()
 	d := u.deployment(t, 0, values)
 	d.product = "gateway"
-	d.more["secrets"] = map[string]string{
-		"secrets.LLMHUB_ADMIN_TOKEN":  u.w.seen.canary("admin token of a hub"),
-		"secrets.LLMHUB_POSTGRES_URL": "postgres://llmhub:" + u.w.seen.canary("password of a database") + "@db.example.com/llmhub",
+	secrets := map[string]string{}
+	for _, name := range hubSecrets {
+		secrets[name] = u.w.seen.canary(name)
 	}
+	d.more["secrets"] = secrets
 	const restricted = `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted","pod-security.kubernetes.io/enforce-version":"latest"}}}`
 	if _, err := u.w.kubernetes.CoreV1().Namespaces().Patch(t.Context(), d.namespace, types.MergePatchType, []byte(restricted), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)

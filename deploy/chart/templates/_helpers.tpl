@@ -63,11 +63,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config "listen" ":8080" -}}
-{{- $_ := set $config "data" "/var/lib/llmhub/data" -}}
 {{- $_ := set $config "admin" (dict "token" (dict "env" "LLMHUB_ADMIN_TOKEN")) -}}
 {{- $_ := set $config "shutdown" (dict "grace" (printf "%ds" (int .Values.shutdown.graceSeconds))) -}}
 {{- if eq .Values.store.engine "postgres" -}}
-{{- $_ := set $config "store" (dict "postgres" (dict "url" (dict "env" "LLMHUB_POSTGRES_URL"))) -}}
+{{- $postgres := deepCopy .Values.postgres.settings -}}
+{{- range list "url" "keys" -}}
+{{- if hasKey $postgres . -}}
+{{- fail (printf "postgres.settings.%s is written by the chart; see the values secrets and postgres.existingSecret" .) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $postgres "url" (dict "env" "LLMHUB_DATABASE_URL") -}}
+{{- $_ := set $postgres "keys" (dict "pepper" (dict "env" "LLMHUB_PEPPER") "responses" (dict "env" "LLMHUB_RESPONSES") "seal" (dict "env" "LLMHUB_SEAL")) -}}
+{{- $_ := set $config "store" (dict "postgres" $postgres) -}}
+{{- else -}}
+{{- $_ := set $config "data" "/var/lib/llmhub/data" -}}
 {{- end -}}
 {{ toYaml $config }}
 {{- end -}}
@@ -81,8 +90,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not (get .Values.secrets "LLMHUB_ADMIN_TOKEN") -}}
 {{- fail "secrets.LLMHUB_ADMIN_TOKEN is required, or existingSecret, the name of a Secret that has it" -}}
 {{- end -}}
-{{- if and (eq .Values.store.engine "postgres") (not .Values.postgres.existingSecret) (not (get .Values.secrets "LLMHUB_POSTGRES_URL")) -}}
-{{- fail "secrets.LLMHUB_POSTGRES_URL is required with store.engine postgres, or postgres.existingSecret, the name of a Secret that has it" -}}
+{{- if eq .Values.store.engine "postgres" -}}
+{{- if not (or .Values.postgres.existingSecret (get .Values.secrets "LLMHUB_DATABASE_URL")) -}}
+{{- fail "secrets.LLMHUB_DATABASE_URL is required with store.engine postgres, or postgres.existingSecret, the name of a Secret that has it" -}}
+{{- end -}}
+{{- range list "LLMHUB_PEPPER" "LLMHUB_RESPONSES" "LLMHUB_SEAL" -}}
+{{- if not (get $.Values.secrets .) -}}
+{{- fail (printf "secrets.%s is required with store.engine postgres: 32 bytes in base64, as openssl rand -base64 32 prints them" .) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -121,7 +137,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (eq $url.scheme "http" | ternary "80" "443") -}}
 {{- end -}}
 
-{{/* The pod, the same for both engines but for its data. */}}
+{{/* The pod, the same for both engines but for the volume. */}}
 {{- define "llmhub.pod" -}}
 metadata:
   # Without versions: another version of the chart alone does not replace the pods.
@@ -168,7 +184,7 @@ spec:
       {{- if or $ownURL .Values.extraEnv }}
       env:
         {{- if $ownURL }}
-        - name: LLMHUB_POSTGRES_URL
+        - name: LLMHUB_DATABASE_URL
           valueFrom:
             secretKeyRef: {name: {{ .Values.postgres.existingSecret | quote }}, key: {{ .Values.postgres.key | quote }}}
         {{- end }}
@@ -197,7 +213,9 @@ spec:
         {{- toYaml .Values.securityContext | nindent 8 }}
       volumeMounts:
         - {name: config, mountPath: /etc/llmhub, readOnly: true}
+        {{- if eq .Values.store.engine "local" }}
         - {name: data, mountPath: /var/lib/llmhub}
+        {{- end }}
         - {name: tmp, mountPath: /tmp}
         {{- with .Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -207,15 +225,14 @@ spec:
       configMap: {name: {{ include "llmhub.fullname" . | quote }}}
     - name: tmp
       emptyDir: {}
-    {{- if eq .Values.store.engine "postgres" }}
-    - name: data
-      emptyDir: {}
-    {{- else if not .Values.persistence.enabled }}
+    {{- if eq .Values.store.engine "local" }}
+    {{- if not .Values.persistence.enabled }}
     - name: data
       emptyDir: {}
     {{- else if .Values.persistence.existingClaim }}
     - name: data
       persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim | quote }}}
+    {{- end }}
     {{- end }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
