@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,13 +101,4 @@ func (b *Bouncer) Stop() error {
 	_ = b.cmd.Process.Kill()
 	<-b.exited
 	return os.RemoveAll(b.dir)
-}
-
-// freePort returns a port that nobody listens on.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -107,13 +108,18 @@ func (s *Server) setUp(options []Option) error {
 	return s.Exec("postgres", fmt.Sprintf("create role %s login password '%s'", app, password))
 }
 
-// freePort returns a port that nobody listens on.
+// freePort returns a port that nobody listens on, outside of the range that the system gives to outgoing connections: one
+// of those could take it while the server is down.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var err error
+	for range 100 {
+		port := 12_000 + rand.IntN(18_000)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, listener.Close()
+		}
 	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+	return 0, fmt.Errorf("no free port: %w", err)
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
