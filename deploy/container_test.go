@@ -28,6 +28,7 @@ import (
 	"llmhub/deployer"
 	"llmhub/deployer/helm"
 	"llmhub/secret"
+	"llmhub/store/postgres/pgtest"
 )
 
 // image is what the last stage of a container file says.
@@ -161,52 +162,75 @@ func TestContainer(t *testing.T) {
 	i.lay(t, root, authorities)
 	binary := filepath.Join(root, filepath.FromSlash(i.entrypoint[0]))
 	isStatic(t, binary)
-	// What the chart gives to its pod, but for the port.
-	found := mustRender(t, values(t, fmt.Sprintf(`config:
-  free_space_floor: 0B
-  billing: {time_zone: America/Argentina/Buenos_Aires}
-  upstreams: [{name: provider, base_url: %q}]
-  models: [{name: m, deployments: [{upstream: provider}]}]
-`, provider.URL+"/v1")))
-	settings := found["ConfigMap/hub-llmhub"].(*corev1.ConfigMap).Data["llmhub.yaml"]
-	if strings.Count(settings, "listen: :8080\n") != 1 {
-		t.Fatalf("the port is not in\n%s", settings)
-	}
-	settings = strings.Replace(settings, "listen: :8080\n", "listen: 127.0.0.1:0\n", 1)
-	if err := os.WriteFile(filepath.Join(root, "etc/llmhub/llmhub.yaml"), []byte(settings), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	template, _ := found.pod(t)
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
 		t.Fatal(err)
 	}
 	contained := append([]string{unshare, "--mount", "--propagation", "private", "/bin/sh", "-c", contain, "sh", root, i.user}, i.entrypoint...)
-
-	t.Run("serve", func(t *testing.T) {
+	settings := fmt.Sprintf(`config:
+  free_space_floor: 0B
+  billing: {time_zone: America/Argentina/Buenos_Aires}
+  upstreams: [{name: provider, base_url: %q}]
+  models: [{name: m, deployments: [{upstream: provider}]}]
+`, provider.URL+"/v1")
+	// begin starts what the chart runs in its pod, but for the port.
+	begin := func(t *testing.T, found objects) (*exec.Cmd, hubClient) {
+		t.Helper()
+		text := found["ConfigMap/hub-llmhub"].(*corev1.ConfigMap).Data["llmhub.yaml"]
+		if strings.Count(text, "listen: :8080\n") != 1 {
+			t.Fatalf("the port is not in\n%s", text)
+		}
+		text = strings.Replace(text, "listen: :8080\n", "listen: 127.0.0.1:0\n", 1)
+		if err := os.WriteFile(filepath.Join(root, "etc/llmhub/llmhub.yaml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		template, _ := found.pod(t)
 		cmd := exec.Command(contained[0], append(slices.Clip(contained[1:]), template.Spec.Containers[0].Args...)...)
 		cmd.Env = slices.Clone(i.env)
 		for name, text := range found["Secret/hub-llmhub"].(*corev1.Secret).StringData {
 			cmd.Env = append(cmd.Env, name+"="+text)
 		}
-		url := start(t, cmd)
-		client := hubClient{t, binary, url}
-		tenant := client.run("tenant", "create", "--name", "Example")
-		subscription := client.run("subscription", "create", "--tenant", tenant, "--product", "llm-hub")
-		key := client.run("key", "create", "--subscription", subscription, "--name", "k")
-		if got := client.ask(key); !strings.Contains(got, "from the provider") {
+		return cmd, hubClient{t, binary, start(t, cmd)}
+	}
+	// leftNothing expects that nothing has been written outside of the volume.
+	leftNothing := func(t *testing.T, folders ...string) {
+		t.Helper()
+		for _, name := range append(folders, "tmp", "etc/llmhub", "usr/local/bin") {
+			entries, err := os.ReadDir(filepath.Join(root, name))
+			if err != nil || len(entries) > 1 || len(entries) == 1 && slices.Contains(folders, name) {
+				t.Errorf("%s has %v, %v", name, entries, err)
+			}
+		}
+	}
+
+	t.Run("replicas", func(t *testing.T) {
+		database := newDatabase(t)
+		found := mustRender(t, values(t, settings, usePostgres, fmt.Sprintf("secrets: {LLMHUB_DATABASE_URL: %q}\n", database)))
+		one, first := begin(t, found)
+		two, second := begin(t, found)
+		key := first.key()
+		for asked := time.Now(); !strings.Contains(second.ask(key), "from the provider"); time.Sleep(20 * time.Millisecond) {
+			if time.Since(asked) > 30*time.Second {
+				t.Fatalf("the other replica does not know the key: %s", second.ask(key))
+			}
+		}
+		if got := first.run("usage", "--by", "model"); !strings.Contains(got, "7") {
+			t.Errorf("the usage at the first is %s", got)
+		}
+		stop(t, one)
+		stop(t, two)
+		leftNothing(t, "var/lib/llmhub")
+	})
+	t.Run("serve", func(t *testing.T) {
+		cmd, client := begin(t, mustRender(t, values(t, settings)))
+		if got := client.ask(client.key()); !strings.Contains(got, "from the provider") {
 			t.Errorf("the answer is %s", got)
 		}
 		if usage := client.run("usage", "--by", "model"); !strings.Contains(usage, "7") {
 			t.Errorf("the usage is %s", usage)
 		}
 		stop(t, cmd)
-		for _, name := range []string{"tmp", "etc/llmhub", "usr/local/bin"} {
-			entries, err := os.ReadDir(filepath.Join(root, name))
-			if err != nil || len(entries) > 1 {
-				t.Errorf("%s has %v, %v", name, entries, err)
-			}
-		}
+		leftNothing(t)
 		if info, err := os.Stat(filepath.Join(root, "var/lib/llmhub/data")); err != nil || fmt.Sprint(info.Sys().(*syscall.Stat_t).Uid) != strings.Split(i.user, ":")[0] {
 			t.Errorf("the data folder is %+v, %v", info, err)
 		}
@@ -225,6 +249,25 @@ func TestContainer(t *testing.T) {
 			t.Errorf("rendered %.200s, %v", got, err)
 		}
 	})
+}
+
+// newDatabase starts a PostgreSQL of the test's own and returns the URL of an empty database.
+func newDatabase(t *testing.T) (url string) {
+	t.Helper()
+	server, err := pgtest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	_, url, err = server.Database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
 }
 
 // TestContainerIsBuiltAsTheTestBuilds compares the first stage with go.mod, and with what the test runs in its place.
@@ -342,6 +385,14 @@ func (c hubClient) run(args ...string) string {
 		c.t.Fatalf("%v: %v: %s", args, err, errs.String())
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// key makes a customer with a key.
+func (c hubClient) key() string {
+	c.t.Helper()
+	tenant := c.run("tenant", "create", "--name", "Example")
+	subscription := c.run("subscription", "create", "--tenant", tenant, "--product", "llm-hub")
+	return c.run("key", "create", "--subscription", subscription, "--name", "k")
 }
 
 func (c hubClient) ask(key string) string {
