@@ -35,6 +35,7 @@ type Server struct {
 	dir  string // everything is in here
 	bin  string
 	port int
+	args []string            // of the server's process
 	as   *syscall.Credential // nil: as the tests
 
 	process   *exec.Cmd
@@ -78,7 +79,7 @@ func (s *Server) setUp(options []Option) error {
 	if out, err := init.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	hba := "local all " + superuser + " trust\nhost all,replication " + superuser + " 127.0.0.1/32 trust\n" +
+	hba := "local all " + superuser + " trust\nhost all " + superuser + " 127.0.0.1/32 trust\nhost replication " + superuser + " 127.0.0.1/32 trust\n" +
 		"local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
 	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(hba), 0o600); err != nil {
 		return err
@@ -123,6 +124,67 @@ func freePort() (int, error) {
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// Standby sets up a hot standby of the server and starts it, and has commits of the server wait for it. Remove must be
+// called.
+func (s *Server) Standby() (*Server, error) {
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		return nil, err
+	}
+	standby := &Server{dir: dir, bin: s.bin, as: s.as}
+	if err := s.follow(standby); err != nil {
+		return nil, errors.Join(err, standby.Remove())
+	}
+	return standby, nil
+}
+
+func (s *Server) follow(standby *Server) (err error) {
+	if standby.port, err = freePort(); err != nil {
+		return err
+	}
+	if s.as != nil {
+		if err := os.Chown(standby.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
+			return err
+		}
+	}
+	copying := standby.command("pg_basebackup", "--host", "127.0.0.1", "--port", strconv.Itoa(s.port), "--username", superuser,
+		"--pgdata", standby.data(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
+	if out, err := copying.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+	}
+	// Once promoted, it waits for no other.
+	standby.args = []string{"-c", "port=" + strconv.Itoa(standby.port), "-c", "unix_socket_directories=" + standby.dir, "-c", "synchronous_standby_names="}
+	if err := standby.Start(); err != nil {
+		return err
+	}
+	if err := s.Exec("postgres", "alter system set synchronous_standby_names = '*'"); err != nil {
+		return err
+	}
+	if err := s.Exec("postgres", "select pg_reload_conf()"); err != nil {
+		return err
+	}
+	return s.awaitStandby()
+}
+
+// awaitStandby waits until a standby is one that commits wait for.
+func (s *Server) awaitStandby() error {
+	const ready = `do $$ begin
+		if not exists (select from pg_stat_replication where state = 'streaming' and sync_state in ('sync', 'quorum')) then
+			raise exception 'no standby follows';
+		end if;
+	end $$`
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if err = s.Exec("postgres", ready); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// Promote makes a standby take writes.
+func (s *Server) Promote() error { return s.Exec("postgres", "select pg_promote(wait => true)") }
 
 // findBinaries returns the folder of the newest server on this machine.
 func findBinaries() (string, error) {
@@ -178,7 +240,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	defer log.Close()
-	s.process = s.command("postgres", "-D", s.data())
+	s.process = s.command("postgres", append([]string{"-D", s.data()}, s.args...)...)
 	s.process.Stdout, s.process.Stderr = log, log
 	if err := s.process.Start(); err != nil {
 		return err
@@ -269,71 +331,4 @@ func (s *Server) Exec(database, sql string) error {
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, sql)
 	return err
-}
-
-// Standby makes a synchronous standby of the server: what the server acknowledges from now on, both have. It is started.
-// Stop and Remove must be called.
-func (s *Server) Standby() (_ *Server, err error) {
-	b := &Server{bin: s.bin, as: s.as}
-	if b.dir, err = os.MkdirTemp("", "pg"); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.Remove())
-		}
-	}()
-	if b.as != nil {
-		if err := os.Chown(b.dir, int(b.as.Uid), int(b.as.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	if b.port, err = freePort(); err != nil {
-		return nil, err
-	}
-	base := b.command("pg_basebackup", "--pgdata", b.data(), "--host", "127.0.0.1", "--port", strconv.Itoa(s.port),
-		"--username", superuser, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
-	if out, err := base.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("pg_basebackup: %w\n%s", err, out)
-	}
-	own, err := os.OpenFile(filepath.Join(b.data(), "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	// The last setting of a name counts.
-	_, err = fmt.Fprintf(own, "port = '%d'\nunix_socket_directories = '%s'\nsynchronous_standby_names = ''\n", b.port, b.dir)
-	if err = errors.Join(err, own.Close()); err != nil {
-		return nil, err
-	}
-	if err := b.Start(); err != nil {
-		return nil, err
-	}
-	if err := s.Exec("postgres", "alter system set synchronous_standby_names = '*'"); err != nil {
-		return nil, err
-	}
-	if err := s.Exec("postgres", "select pg_reload_conf()"); err != nil {
-		return nil, err
-	}
-	return b, s.awaitStandby()
-}
-
-// awaitStandby waits until a standby is one that commits wait for.
-func (s *Server) awaitStandby() error {
-	const ready = `do $$ begin
-		if not exists (select from pg_stat_replication where state = 'streaming' and sync_state in ('sync', 'quorum')) then
-			raise exception 'no standby follows';
-		end if;
-	end $$`
-	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if err = s.Exec("postgres", ready); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-// Promote makes a standby the server that takes writes.
-func (s *Server) Promote() error {
-	return s.Exec("postgres", "do $$ begin if not pg_promote(true, 30) then raise exception 'not promoted'; end if; end $$")
 }
