@@ -176,7 +176,7 @@ func (s *Store) commitWithCare(ctx context.Context, b *store.Batch, ids []int64)
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	return s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
 		last, err := lockSources(ctx, tx, b)
 		if err != nil {
 			return err

@@ -127,7 +127,8 @@ func (s *Store) Orphans(ctx context.Context, own store.Source) (orphans []store.
 	}
 	defer s.leave()
 	args := []any{append(s.sources(), int32(own)), s.lease(), s.gap()}
-	err = s.pipeline(ctx, statement{selectOrphans, args, func(rows pgx.Rows) error {
+	err = s.read(ctx, statement{selectOrphans, args, func(rows pgx.Rows) error {
+		orphans = nil
 		for rows.Next() {
 			m := store.Mark{Kind: store.MarkBegun}
 			var id, at int64

@@ -143,3 +143,29 @@ func TestBury(t *testing.T) {
 		t.Errorf("version %d follows %d", next, v)
 	}
 }
+
+// A server that was started anew leaves dead connections in the pool. No call shows that.
+func TestDeadConnectionsInThePool(t *testing.T) {
+	database, url := newDatabase(t)
+	s := openTest(t, url, Options{noListen: true, pollEvery: time.Hour})
+	var version store.Version
+	for n := range 6 {
+		var busy sync.WaitGroup
+		for range 5 {
+			busy.Go(func() {
+				if err := s.queryRow(t.Context(), "select 1").Scan(new(int)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		busy.Wait()
+		if err := server.Exec("postgres", "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '"+database+"'"); err != nil {
+			t.Fatal(err)
+		}
+		if n%2 == 0 {
+			version = mustPut(t, s, "x", version)
+		} else if _, err := s.Get(t.Context(), "k", "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

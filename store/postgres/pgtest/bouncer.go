@@ -51,7 +51,6 @@ auth_file = %s
 pool_mode = transaction
 default_pool_size = %d
 max_client_conn = 500
-ignore_startup_parameters = extra_float_digits
 `, s.port, b.port, users, connections)
 	err = errors.Join(os.WriteFile(settings, []byte(text), 0o644),
 		os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", app, password), 0o644), os.Chmod(b.dir, 0o755))
