@@ -22,7 +22,7 @@ func (s *Store) Trade(ctx context.Context, ids []string, f func(time.Time, []sto
 	defer s.leave()
 	bound, cancel := s.bounded(ctx)
 	defer cancel()
-	err := s.inTx(bound, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err := s.inTx(bound, func(tx pgx.Tx) error {
 		now, rows, err := lockShares(bound, tx, ids)
 		if err != nil {
 			return err
