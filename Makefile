@@ -7,10 +7,10 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-replicas test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal bench-limits clean
+.PHONY: help build run test test-kill test-replicas test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal bench-limits bench-replicas clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/llmhub
 	$(BUILD) -o $(BIN) ./cmd/llmhub
@@ -55,6 +55,9 @@ bench-portal: ## Measure the portal's pages on the large demo: 100,000 keys (abo
 
 bench-limits: ## Use 1,000 keys beyond their limits and compare with the ledger (about 2 minutes)
 	$(GO) run ./bench limits
+
+bench-replicas: ## Measure 1, 2 and 3 processes on PostgreSQL beside one with its data folder (about 3 minutes)
+	$(GO) run ./bench replicas
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -19,6 +19,7 @@ var errRefused = errors.New("refused because of a limit")
 // end of the body and counts events.
 type client struct {
 	job  *job
+	addr string
 	conn net.Conn
 	buf  []byte
 	r, w int
@@ -31,8 +32,8 @@ type client struct {
 	begun  func()
 }
 
-func newClient(j *job) *client {
-	return &client{job: j, buf: make([]byte, 16<<10)}
+func newClient(j *job, addr string) *client {
+	return &client{job: j, addr: addr, buf: make([]byte, 16<<10)}
 }
 
 // request returns the whole request with a key.
@@ -51,7 +52,7 @@ func (c *client) close() {
 // do sends the request and reads the answer. It returns the time to the first byte of the body and the events in it.
 func (c *client) do(request []byte, begun func()) (first time.Duration, events int, err error) {
 	if c.conn == nil {
-		if c.conn, err = net.DialTimeout("tcp", c.job.Addr, 10*time.Second); err != nil {
+		if c.conn, err = net.DialTimeout("tcp", c.addr, 10*time.Second); err != nil {
 			return 0, 0, err
 		}
 		c.r, c.w = 0, 0

@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"llmhub/proxy/proxytest"
 )
 
 const hubConfig = `listen: %s
-data: %s
+%s
 admin: {token: {env: LLMHUB_ADMIN_TOKEN}}
 log: {level: warn}
 upstreams:
@@ -31,6 +32,8 @@ models:
 type hub struct {
 	*process
 	binary, addr, key, limitedKey string
+	file, log                     string
+	secrets                       []string // what its configuration takes from the environment, beyond env
 }
 
 // farLimits are the limits of the second key and of its subscription.
@@ -67,24 +70,42 @@ func install(built, path string) error {
 	return errors.Join(err, to.Close())
 }
 
+// newHub writes the configuration of a process, which has its data where the section store says.
+func newHub(binary, dir, name, store, upstream string, secrets ...string) (*hub, error) {
+	h := &hub{binary: binary, file: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"), secrets: secrets}
+	var err error
+	if h.addr, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	return h, os.WriteFile(h.file, fmt.Appendf(nil, hubConfig, h.addr, store, upstream), 0o600)
+}
+
+// start starts the process and waits until it serves.
+func (h *hub) start(ctx context.Context) error {
+	cmd := exec.Command(h.binary, "serve", "--config", h.file)
+	cmd.Env = h.env()
+	var err error
+	if h.process, err = startProcess(cmd, h.log, false); err != nil {
+		return err
+	}
+	if err := h.waitFor(ctx, "http://"+h.addr+"/readyz"); err != nil {
+		h.stop()
+		return err
+	}
+	return nil
+}
+
 // startHub starts llmhub and makes a tenant, a subscription and a key through its command line.
 func startHub(ctx context.Context, o options, dir, upstream string) (*hub, error) {
 	binary, err := build(ctx, o, dir)
 	if err != nil {
 		return nil, err
 	}
-	h := &hub{binary: binary}
-	if h.addr, err = freeAddr(); err != nil {
+	h, err := newHub(binary, dir, "llmhub", "data: "+filepath.Join(dir, "data"), upstream)
+	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "llmhub.yaml")
-	text := fmt.Sprintf(hubConfig, h.addr, filepath.Join(dir, "data"), upstream)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(binary, "serve", "--config", file)
-	cmd.Env = h.env()
-	if h.process, err = startProcess(cmd, filepath.Join(dir, "llmhub.log"), false); err != nil {
+	if err := h.start(ctx); err != nil {
 		return nil, err
 	}
 	if err := h.setUp(ctx); err != nil {
@@ -95,9 +116,6 @@ func startHub(ctx context.Context, o options, dir, upstream string) (*hub, error
 }
 
 func (h *hub) setUp(ctx context.Context) error {
-	if err := h.waitFor(ctx, "http://"+h.addr+"/readyz"); err != nil {
-		return err
-	}
 	tenant, err := h.command(ctx, "tenant", "create", "--name", "bench")
 	if err != nil {
 		return err
@@ -125,7 +143,8 @@ func (h *hub) setUp(ctx context.Context) error {
 }
 
 func (h *hub) env() []string {
-	return append(os.Environ(), "LLMHUB_ADMIN_TOKEN="+adminToken, "UPSTREAM_KEY="+upstreamKey, "LLMHUB_SERVER=http://"+h.addr)
+	own := []string{"LLMHUB_ADMIN_TOKEN=" + adminToken, "UPSTREAM_KEY=" + upstreamKey, "LLMHUB_SERVER=http://" + h.addr}
+	return slices.Concat(os.Environ(), own, h.secrets)
 }
 
 // command runs llmhub's command line and returns what it prints.

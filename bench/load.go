@@ -35,6 +35,8 @@ type job struct {
 	Hold bool     `json:"hold"`
 	Keys []string `json:"keys"`
 	Rate float64  `json:"rate"`
+	// Replicas are addresses that the clients are spread over, in place of Addr.
+	Replicas []string `json:"replicas"`
 }
 
 // result is what became of a job.
@@ -116,7 +118,7 @@ func (j *job) run(began func(result) error) (result, error) {
 			if j.Spread > 0 {
 				time.Sleep(rand.N(j.Spread))
 			}
-			j.client(&tallies[i], requests, start, sync.OnceFunc(begun.Done))
+			j.client(&tallies[i], j.addr(i), requests, start, sync.OnceFunc(begun.Done))
 		})
 	}
 	begun.Wait()
@@ -144,10 +146,18 @@ func (j *job) sum(tallies []tally, elapsed time.Duration) result {
 	return r
 }
 
+// addr is where a client's requests go.
+func (j *job) addr(client int) string {
+	if len(j.Replicas) == 0 {
+		return j.Addr
+	}
+	return j.Replicas[client%len(j.Replicas)]
+}
+
 // client sends requests until the time is over, one after another; begun is called when the first answer begins.
-func (j *job) client(t *tally, requests [][]byte, start time.Time, begun func()) {
+func (j *job) client(t *tally, addr string, requests [][]byte, start time.Time, begun func()) {
 	defer begun()
-	c := newClient(j)
+	c := newClient(j, addr)
 	defer c.close()
 	for sent := start; ; {
 		if j.Rate > 0 {

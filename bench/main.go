@@ -22,6 +22,7 @@ import (
 const usage = `Usage: go run ./bench [flags]
        go run ./bench portal [flags]
        go run ./bench limits [flags]
+       go run ./bench replicas [flags]
 
 Measures llmhub beside direct calls and beside nginx as a plain proxy, and prints
 Markdown. Run it from the repository's root on a machine that does nothing else.
@@ -66,6 +67,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	}
 	if len(args) > 0 && args[0] == limitsMode {
 		return runLimits(ctx, args[1:], out, log)
+	}
+	if len(args) > 0 && args[0] == replicasMode {
+		return runReplicas(ctx, args[1:], out, log)
 	}
 	o, err := parse(args, log)
 	if err == flag.ErrHelp {

@@ -72,18 +72,24 @@ func threadTime(pid int) (time.Duration, error) {
 }
 
 // tickTime returns a process's time as the kernel counts it in ticks.
-func tickTime(pid int) (time.Duration, error) {
+func tickTime(pid int) (time.Duration, error) { return statTime(pid, 11) }
+
+// endedTime returns the time of a process's children that have ended, in ticks.
+func endedTime(pid int) (time.Duration, error) { return statTime(pid, 13) }
+
+// statTime adds up two fields of /proc/PID/stat, user and system, which are counted from the state.
+func statTime(pid, first int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
 	// The name may hold blanks; the fields are counted behind its closing bracket: the state is the first.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 13 {
+	if len(fields) < first+2 {
 		return 0, fmt.Errorf("/proc/%d/stat is not understood", pid)
 	}
 	var ticks int64
-	for _, f := range fields[11:13] {
+	for _, f := range fields[first : first+2] {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("/proc/%d/stat is not understood: %w", pid, err)

@@ -299,6 +299,9 @@ func (s *Server) Remove() error {
 	return os.RemoveAll(s.dir)
 }
 
+// PID returns the process ID of the running server; its other processes are children of that one.
+func (s *Server) PID() int { return s.process.Process.Pid }
+
 // Port returns the server's port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
