@@ -23,15 +23,6 @@ const (
 // errURL does not say what is wrong: every part of the URL may be the password, misplaced.
 var errURL = errors.New("the database's URL cannot be read: it has the form postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=PATH, with special characters percent-encoded, and sslrootcert must be readable")
 
-// CheckURL says whether a URL can be read, without connecting.
-func CheckURL(url secret.Text) error {
-	_, err := pgx.ParseConfig(url.Reveal())
-	if err != nil {
-		return errURL
-	}
-	return nil
-}
-
 func poolConfig(url secret.Text, o *Options) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(url.Reveal())
 	if err != nil {

@@ -9,9 +9,8 @@ import (
 	"llmhub/secret"
 )
 
-// cutter is a TCP proxy before the server whose connections can be cut, with answers withheld.
+// cutter is a TCP proxy before the server whose connections can be cut.
 type cutter struct {
-	t        testing.TB
 	listener net.Listener
 	to       string
 
@@ -28,7 +27,7 @@ func newCutter(t testing.TB, database string) (*cutter, secret.Text) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{t: t, listener: ln, to: fmt.Sprintf("127.0.0.1:%d", server.Port()), conns: map[net.Conn]bool{}}
+	c := &cutter{listener: ln, to: fmt.Sprintf("127.0.0.1:%d", server.Port()), conns: map[net.Conn]bool{}}
 	var done sync.WaitGroup
 	done.Go(func() { c.accept(&done) })
 	t.Cleanup(func() {
