@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -225,9 +227,6 @@ func checkModes(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, restoreMarker)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the marker is left: %v", err)
-	}
 }
 
 // smallBackup is a backup with all kinds of parts.
@@ -415,59 +414,75 @@ func (w *heldWriter) Write(b []byte) (int, error) {
 
 const restoreChild = "LLMHUB_TEST_RESTORE"
 
-// TestRestoreChild is the process that TestRestoreKilled kills.
+// TestRestoreChild is the process that TestRestoreKilled starts: it kills itself at a step.
 func TestRestoreChild(t *testing.T) {
 	arguments := strings.Split(os.Getenv(restoreChild), "|")
-	if len(arguments) != 2 {
+	if len(arguments) != 3 {
 		t.Skip("is run by TestRestoreKilled")
 	}
-	if _, err := Restore(t.Context(), arguments[0], arguments[1], RestoreOptions{}); err != nil {
+	left, err := strconv.Atoi(arguments[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func() {
+		if left--; left < 0 {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			select {}
+		}
+	}
+	_, err = Restore(t.Context(), arguments[0], arguments[1], RestoreOptions{between: step, freeSpace: func(dir string) (int64, int64, error) {
+		step()
+		return freeSpace(dir)
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestRestoreKilled kills a process that restores, again and again into the same folder, until one has finished. Before
-// that there must be no folder, and behind it a whole one.
+// TestRestoreKilled has a process that restores die by kill -9 at each of its steps in turn, always on what the one before
+// has left. Before the last steps there must be no folder, and behind them a whole one.
 func TestRestoreKilled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "backup")
 	if err := os.WriteFile(file, smallBackup(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := func(dir string, after time.Duration) {
-		t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	run := func(steps int) error {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestRestoreChild$")
-		cmd.Env = append(os.Environ(), restoreChild+"="+file+"|"+dir)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%s|%d", restoreChild, file, dir, steps))
+		out, err := cmd.CombinedOutput()
+		if err != nil && cmd.ProcessState.ExitCode() >= 0 {
+			t.Fatalf("not killed at step %d: %v: %s", steps, err, out)
 		}
-		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-		defer timer.Stop()
-		_ = cmd.Wait() // how it ends is seen in the folder
+		return err
 	}
-	begun := time.Now()
-	run(filepath.Join(t.TempDir(), "data"), time.Minute)
-	whole := time.Since(begun)
-	killed, remains := 0, 0
-	for range 2 {
-		dir := filepath.Join(t.TempDir(), "data")
-		for after := whole / 3; ; after += whole / 16 {
-			run(dir, after)
-			if _, err := os.Stat(dir + restoreSuffix); err == nil {
-				remains++
-			}
-			if _, err := os.Stat(dir); err == nil {
-				break
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				t.Fatal(err)
-			}
-			killed++
+	absent, renamed := 0, 0
+	for steps := 0; ; steps++ {
+		err := run(steps)
+		if _, serr := os.Stat(dir); errors.Is(serr, fs.ErrNotExist) && err != nil {
+			absent++
+			continue
+		} else if serr != nil {
+			t.Fatalf("step %d: %v, %v", steps, err, serr)
 		}
 		checkModes(t, dir)
-		if r, err := Verify(t.Context(), dir, Options{}); err != nil || r.Events != 20 {
-			t.Errorf("%+v, %v", r, err)
+		if r, verr := Verify(t.Context(), dir, Options{}); verr != nil || r.Events != 20 {
+			t.Fatalf("step %d: %+v, %v", steps, r, verr)
+		}
+		if err == nil {
+			break
+		}
+		renamed++
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if killed < 2 || remains == 0 {
-		t.Errorf("killed %d times, remains %d times: the test has not tried what it is for", killed, remains)
+	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if absent < 15 || renamed != 1 {
+		t.Errorf("killed at %d steps before the folder had its name, and %d behind", absent, renamed)
 	}
 }

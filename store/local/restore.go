@@ -24,8 +24,9 @@ import (
 
 const (
 	restoreSuffix = ".restoring"
-	// restoreMarker is in a folder that is being restored, and not in a restored one.
+	// restoreMarker says that the folder it is in is the work of a restore; restoreInner is the data folder in the making.
 	restoreMarker = "RESTORING"
+	restoreInner  = "data"
 )
 
 // A source number must not be given out twice, or two requests have the same ID. After a backup was taken the original
@@ -46,6 +47,8 @@ type RestoreOptions struct {
 
 	// freeSpace is asked instead of the file system, for tests.
 	freeSpace func(dir string) (free, total int64, err error)
+	// between is called between the steps, for tests.
+	between func()
 }
 
 // RestoreReport says what has been restored.
@@ -58,12 +61,15 @@ type RestoreReport struct {
 
 // Restore makes the data folder dir out of a backup. Before anything is written, the backup is read and checked to its
 // end; an error that wraps store.ErrDamaged says that it is not what was written. The folder must not exist, or be empty.
-// It is made as dir with ".restoring" behind its name, verified as Verify does, synced, and only then given its name: whenever
-// the process dies, dir is as before or complete. What a killed restore has left is removed by the next one.
+// It is made within a folder that has ".restoring" behind its name, verified as Verify does, synced, and only then given its
+// name: whenever the process dies, dir is as before or complete. What a killed restore has left is removed by the next one.
 func Restore(ctx context.Context, backup, dir string, o RestoreOptions) (RestoreReport, error) {
 	r := &restorer{ctx: ctx, options: o}
 	if r.options.Logger == nil {
 		r.options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if r.options.between == nil {
+		r.options.between = func() {}
 	}
 	if err := r.restore(backup, dir); err != nil {
 		return r.report, fmt.Errorf("restore %s from %s: %w", dir, backup, err)
@@ -75,7 +81,7 @@ type restorer struct {
 	ctx      context.Context
 	options  RestoreOptions
 	file     *os.File
-	dir      string // the temporary folder
+	dir      string // the data folder in the making
 	location *time.Location
 	report   RestoreReport
 
@@ -108,18 +114,20 @@ func (r *restorer) restore(backup, dir string) error {
 		return err
 	}
 	defer parent.Close()
-	r.dir = dir + restoreSuffix
-	if err := makeRestoring(r.dir); err != nil {
+	work := dir + restoreSuffix
+	if err := r.makeWork(work); err != nil {
 		return err
 	}
-	if err := r.fill(); err != nil {
-		return errors.Join(err, os.RemoveAll(r.dir))
+	err = r.fill()
+	if err == nil {
+		r.options.between()
+		// Not os.Rename, which refuses to replace a folder, be it empty.
+		if err = syscall.Rename(r.dir, dir); err != nil {
+			err = fmt.Errorf("give the folder its name: %w", err)
+		}
+		r.options.between()
 	}
-	// Not os.Rename, which refuses to replace a folder, be it empty.
-	if err := syscall.Rename(r.dir, dir); err != nil {
-		return errors.Join(fmt.Errorf("give the folder its name: %w", err), os.RemoveAll(r.dir))
-	}
-	return parent.Sync()
+	return errors.Join(err, parent.Sync(), os.RemoveAll(work))
 }
 
 func (r *restorer) progress(step string) func(done, all int64) {
@@ -167,41 +175,37 @@ func lockParent(dir string) (*os.File, error) {
 	return parent, nil
 }
 
-// makeRestoring makes the temporary folder anew. One that a killed restore has left is known by its marker, or is empty.
-func makeRestoring(dir string) error {
-	entries, err := os.ReadDir(dir)
+// makeWork makes the folder to work in anew. One that a killed restore has left is known by its marker, or is empty.
+func (r *restorer) makeWork(work string) error {
+	entries, err := os.ReadDir(work)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
 	default:
-		if _, err := os.Lstat(filepath.Join(dir, restoreMarker)); err != nil && len(entries) > 0 {
-			return fmt.Errorf("%s is in the way; it is not the remains of a restore: move it", dir)
+		if _, err := os.Lstat(filepath.Join(work, restoreMarker)); err != nil && len(entries) > 0 {
+			return fmt.Errorf("%s is in the way; it is not the remains of a restore: move it", work)
 		}
-		if err := removeRestoring(dir, entries); err != nil {
+		// The marker goes last, so that the remains are known as such however often this is interrupted.
+		if err := errors.Join(os.RemoveAll(filepath.Join(work, restoreInner)), os.RemoveAll(work)); err != nil {
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.Mkdir(work, 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, restoreMarker), nil, 0o600); err != nil {
+	r.options.between()
+	if err := os.WriteFile(filepath.Join(work, restoreMarker), nil, 0o600); err != nil {
 		return err
 	}
-	return errors.Join(os.Mkdir(filepath.Join(dir, "db"), 0o700), os.Mkdir(filepath.Join(dir, "log"), 0o700))
-}
-
-// removeRestoring removes the marker last, so that the remains are known as such however often it is interrupted.
-func removeRestoring(dir string, entries []fs.DirEntry) error {
-	for _, e := range entries {
-		if e.Name() == restoreMarker {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+	r.dir = filepath.Join(work, restoreInner)
+	for _, dir := range []string{r.dir, filepath.Join(r.dir, "db"), filepath.Join(r.dir, "log")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
+		r.options.between()
 	}
-	return os.RemoveAll(dir)
+	return nil
 }
 
 // fill makes the temporary folder complete and durable.
@@ -210,20 +214,21 @@ func (r *restorer) fill() error {
 		return err
 	}
 	o := Options{Location: r.location, Logger: r.options.Logger, freeSpace: r.options.freeSpace, foldEvery: -1}
+	r.options.between()
 	var err error
 	if r.report.Verify, err = Verify(r.ctx, r.dir, o); err != nil {
 		return err
 	}
+	r.options.between()
 	if err := r.compareRows(o); err != nil {
 		return err
 	}
+	r.options.between()
 	if err := r.skipSources(o); err != nil {
 		return err
 	}
-	if err := syncTree(r.dir); err != nil {
-		return err
-	}
-	return errors.Join(os.Remove(filepath.Join(r.dir, restoreMarker)), syncPath(r.dir))
+	r.options.between()
+	return syncTree(r.dir)
 }
 
 // write writes what the backup holds.
@@ -243,6 +248,7 @@ func (r *restorer) write() error {
 }
 
 func (r *restorer) part(name string, size int64, from io.Reader) error {
+	r.options.between()
 	dir, base := path.Split(name)
 	switch dir {
 	case backupRows:
