@@ -9,7 +9,8 @@ say() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
 
 # need COMMAND PACKAGE installs the package if the command is missing.
 need() {
-  PATH=$PATH:/usr/sbin command -v "$1" >/dev/null && return
+  # Debian keeps the programs of a database server in a folder for each version.
+  PATH=$PATH:/usr/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin) command -v "$1" >/dev/null && return
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "the tests need $1: install the Debian package $2" >&2
     exit 1
@@ -21,6 +22,8 @@ need() {
 say "packages"
 need curl curl
 need nginx nginx-light
+need postgres postgresql
+need pgbouncer pgbouncer
 # The race detector needs a C compiler.
 need gcc gcc
 

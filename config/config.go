@@ -21,8 +21,9 @@ import (
 type Config struct {
 	// Listen is the address of the one port, host:port.
 	Listen string
-	// Data is the data folder, as an absolute path when read from a file.
-	Data string
+	// Data is the data folder, as an absolute path when read from a file. It is not used where Store names a database.
+	Data  string
+	Store Store
 	// FreeSpaceFloorBytes is the free space on the data disk below which no new work is taken; 0 means no floor.
 	FreeSpaceFloorBytes int64
 	Billing             Billing

@@ -23,7 +23,7 @@ func TestOneFault(t *testing.T) {
 	const good = `{from: 2026-01-01, input_per_million: "1", output_per_million: "2"}`
 	cases := []struct{ name, old, new, want string }{
 		{"unknown key", "", "lisen: :80", `F:8: unknown key "lisen"; did you mean "listen"?`},
-		{"far-off key", "", "xyzzy: 1", `F:8: unknown key "xyzzy"; known are listen, data, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, webhooks, upstreams, models`},
+		{"far-off key", "", "xyzzy: 1", `F:8: unknown key "xyzzy"; known are listen, data, store, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, webhooks, upstreams, models`},
 		{"nested unknown key", upstream, up("on_disconect: drain"), `F:4: upstreams[0]: unknown key "on_disconect"; did you mean "on_disconnect"?`},
 		{"repeated key", "", "data: elsewhere", `F:8: data: is given twice, first in line 1`},
 		{"no value", "", "listen:", `F:8: listen: has no value`},
@@ -34,7 +34,7 @@ func TestOneFault(t *testing.T) {
 		{"empty list", deployments, "    deployments: []", `F:7: models[0].deployments: must not be empty`},
 		{"text expected", upstream, `  - {name: 7, base_url: "http://h/"}`, `F:4: upstreams[0].name: must be text, not a number`},
 		{"alias", "", "listen: &a :80", `F:8: listen: anchors and aliases are not supported; write the value out`},
-		{"merge", "", "<<: {listen: ':80'}", `F:8: unknown key "<<"; known are listen, data, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, webhooks, upstreams, models`},
+		{"merge", "", "<<: {listen: ':80'}", `F:8: unknown key "<<"; known are listen, data, store, free_space_floor, billing, admin, keys, limits, stream, shutdown, log, catalog, portal, iam, cce, clusters, webhooks, upstreams, models`},
 
 		{"address", "", "listen: localhost", `F:8: listen: "localhost" is not an address such as 127.0.0.1:8080`},
 		{"port", "", "listen: localhost:70000", `F:8: listen: "localhost:70000" is not an address such as 127.0.0.1:8080`},

@@ -22,9 +22,14 @@ var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
 func (d *decoder) config(c *Config, root *yaml.Node) {
 	var upstreams, models, portal, iam, cce *node
 	keep := func(into **node) reader { return func(n node) { *into = &n } }
+	data := required
+	if hasKey(root, "store") {
+		data = optional
+	}
 	d.Mapping(node{Node: root},
 		optional("listen", d.address(&c.Listen)),
-		required("data", d.folder(&c.Data)),
+		data("data", d.folder(&c.Data)),
+		optional("store", d.store(&c.Store)),
 		optional("free_space_floor", d.size(&c.FreeSpaceFloorBytes, 0, maxFloorBytes)),
 		optional("billing", d.billing(&c.Billing)),
 		required("admin", d.admin(&c.Admin)),

@@ -15,7 +15,7 @@ import (
 type fakeLedger struct {
 	mu sync.Mutex
 	// commitErrs and markErrs are what the next calls return; nil succeeds.
-	commitErrs, markErrs []error
+	commitErrs, markErrs, orphanErrs []error
 	// commitHold and markHold, if set, make each call wait for a receive, after it has been counted.
 	commitHold, markHold chan struct{}
 	// unfit are keys whose events are never accepted.
@@ -45,7 +45,12 @@ func (f *fakeLedger) Ready() error {
 }
 
 func (f *fakeLedger) Orphans(context.Context, store.Source) ([]store.Mark, error) {
-	return f.orphans, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := next(&f.orphanErrs); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(f.orphans), func(m store.Mark) bool { return f.events[m.ID] > 0 }), nil
 }
 
 func next(errs *[]error) error {

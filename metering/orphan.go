@@ -22,15 +22,9 @@ func (r *Recorder) settleOrphans(ctx context.Context) (seq uint64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("look for unsettled requests: %w", err)
 	}
-	now := time.Now().UTC().Truncate(time.Millisecond)
 	for len(orphans) > 0 {
 		n := min(len(orphans), maxOrphanBatch)
-		events := make([]store.Event, n)
-		for i, m := range orphans[:n] {
-			events[i] = orphanEvent(m, now)
-			r.opts.Logger.Warn("request settled from its marks: the process that began it has died",
-				"request", m.ID.String(), "key", m.Key, "model", m.Model, "begun", m.At, "deltas", m.Deltas)
-		}
+		events := r.orphanEvents(orphans[:n])
 		seq++
 		start := time.Now()
 		if err := r.ledger.Commit(ctx, store.Batch{Source: r.source, Seq: seq, Events: events}); err != nil {
@@ -40,6 +34,38 @@ func (r *Recorder) settleOrphans(ctx context.Context) (seq uint64, err error) {
 		orphans = orphans[n:]
 	}
 	return seq, nil
+}
+
+// adoptOrphans records the requests of processes that have died meanwhile. While they cannot be committed, nothing else can
+// either, as with any batch. An error ends the recorder.
+func (r *Recorder) adoptOrphans(seq *uint64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.opts.OrphansEvery)
+	defer cancel()
+	orphans, err := r.ledger.Orphans(ctx, r.source)
+	if err != nil {
+		r.opts.Logger.Warn("unsettled requests of other processes not looked for", "err", err)
+		return nil
+	}
+	for len(orphans) > 0 {
+		n := min(len(orphans), maxOrphanBatch)
+		if _, err := r.commit(newBatch(), r.orphanEvents(orphans[:n]), seq); err != nil {
+			return err
+		}
+		orphans = orphans[n:]
+	}
+	return nil
+}
+
+// orphanEvents returns the entries of orphans, and tells the log of each.
+func (r *Recorder) orphanEvents(orphans []store.Mark) []store.Event {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	events := make([]store.Event, len(orphans))
+	for i, m := range orphans {
+		events[i] = orphanEvent(m, now)
+		r.opts.Logger.Warn("request settled from its marks: the process that began it has died",
+			"request", m.ID.String(), "key", m.Key, "model", m.Model, "begun", m.At, "deltas", m.Deltas)
+	}
+	return events
 }
 
 // orphanEvent counts what is known to have been delivered: an event with content is at least one token. Where nothing

@@ -44,8 +44,11 @@ type RecorderOptions struct {
 	ProgressEvery time.Duration
 	// RetryEvery is the pause between attempts to commit a batch that failed; 0 means 250 ms.
 	RetryEvery time.Duration
-	Observer   Observer
-	Logger     *slog.Logger
+	// OrphansEvery is the period of looking for requests whose process has died while this one ran; 0 means only at the
+	// start, which suffices where no other process writes to the ledger.
+	OrphansEvery time.Duration
+	Observer     Observer
+	Logger       *slog.Logger
 }
 
 func (o *RecorderOptions) setDefaults() {
@@ -192,6 +195,12 @@ func (r *Recorder) run(seq uint64) {
 	defer close(r.done)
 	progress := time.NewTicker(r.opts.ProgressEvery)
 	defer progress.Stop()
+	var orphans <-chan time.Time
+	if r.opts.OrphansEvery > 0 {
+		t := time.NewTicker(r.opts.OrphansEvery)
+		defer t.Stop()
+		orphans = t.C
+	}
 	linger := time.NewTimer(time.Hour)
 	linger.Stop()
 	defer linger.Stop()
@@ -203,6 +212,8 @@ func (r *Recorder) run(seq uint64) {
 			err = r.commitNext(&seq)
 		case <-progress.C:
 			r.markProgress()
+		case <-orphans:
+			err = r.adoptOrphans(&seq)
 		case <-r.stop:
 			r.finish(&seq)
 			return

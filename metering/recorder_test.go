@@ -225,6 +225,47 @@ func TestUnfitEventIsGivenUpAlone(t *testing.T) {
 	})
 }
 
+// What another process leaves behind while this one runs is settled once, in the order of this one's batches, and in spite
+// of failures.
+func TestOrphansOfOthersAreSettledMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		r := startRecorder(t, f, RecorderOptions{OrphansEvery: 10 * time.Second})
+		begin(t, r, "own").SettleLater(usage(1, 1))
+		time.Sleep(time.Second)
+		f.mu.Lock()
+		for n := range uint64(maxOrphanBatch + 1) {
+			f.orphans = append(f.orphans, store.Mark{Kind: store.MarkBegun, ID: store.NewRequestID(3, n+1), Key: "k", At: time.Now(), Deltas: 2})
+		}
+		f.orphanErrs = []error{errors.New("away")}
+		f.mu.Unlock()
+		f.failCommits(errors.New("of unknown outcome"))
+		time.Sleep(10 * time.Second) // in vain
+		if len(f.events) != 1 {
+			t.Fatalf("%d events although orphans could not be had", len(f.events))
+		}
+		time.Sleep(30 * time.Second)
+		begin(t, r, "own").SettleLater(usage(1, 1))
+		mustClose(t, r)
+		_, commits, _, _ := f.state()
+		var sizes []int
+		for _, b := range commits {
+			sizes = append(sizes, len(b.Events))
+		}
+		if !reflect.DeepEqual(sizes, []int{1, maxOrphanBatch, 1, 1}) {
+			t.Errorf("commits of %v events", sizes)
+		}
+		for id, n := range f.events {
+			if n != 1 {
+				t.Errorf("%s is counted %d times", id, n)
+			}
+		}
+		if e := commits[1].Events[0]; !e.Recovered || e.Tokens.Output != 2 {
+			t.Errorf("settled as %+v", e)
+		}
+	})
+}
+
 func TestCloseCommitsWhatIsPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -60,7 +60,7 @@ func (q *crossings) take() []limit.Crossing {
 
 // makeAlerts makes what tells customers of their budgets.
 func (s *server) makeAlerts() error {
-	key, err := secret.LoadKey(s.cfg.Data, sealKey)
+	key, err := s.key(sealKey)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func newHelmWorkerCommand(env *environment) *cobra.Command {
 
 // makeDeployer makes what brings products to the customers' clusters.
 func (s *server) makeDeployer() error {
-	key, err := secret.LoadKey(s.cfg.Data, sealKey)
+	key, err := s.key(sealKey)
 	if err != nil {
 		return err
 	}

@@ -16,9 +16,6 @@ import (
 // sweepEvery is how often sessions that are over are removed.
 const sweepEvery = 10 * time.Minute
 
-// sealKey is the file of the key that sessions and deployments are sealed with.
-const sealKey = "seal.key"
-
 // people is what the server knows of those who sign in.
 type people struct {
 	audit     *identity.Audit
@@ -36,10 +33,9 @@ type people struct {
 	customersSignIn bool
 }
 
-// peopleOn makes the services of package identity on documents, with a clock. The key that seals sessions lies in the data
-// folder.
+// peopleOn makes the services of package identity on documents, with a clock.
 func (s *server) peopleOn(d store.Documents, now func() time.Time) (p people, err error) {
-	key, err := secret.LoadKey(s.cfg.Data, sealKey)
+	key, err := s.key(sealKey)
 	if err != nil {
 		return p, err
 	}

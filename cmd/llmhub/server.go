@@ -30,7 +30,6 @@ import (
 	"llmhub/proxy/estimate"
 	"llmhub/proxy/replay"
 	"llmhub/proxy/upstream"
-	"llmhub/secret"
 	"llmhub/store"
 	"llmhub/store/local"
 	"llmhub/subscription"
@@ -41,7 +40,7 @@ import (
 type server struct {
 	cfg      *config.Config
 	log      *slog.Logger
-	store    *local.Store
+	store    engine
 	hasher   *subscription.Hasher
 	gate     *subscription.Gate
 	service  *subscription.Service
@@ -79,16 +78,12 @@ type upstreamClient struct {
 	cfg config.Upstream
 }
 
-// newServer opens the data folder and makes the parts. Close must be called.
+// newServer opens the store and makes the parts. Close must be called.
 func newServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*server, error) {
 	return newServerOn(ctx, cfg, log, storeOptions(cfg, log))
 }
 
-func storeOptions(cfg *config.Config, log *slog.Logger) local.Options {
-	return local.Options{Location: cfg.Billing.TimeZone, FloorBytes: cfg.FreeSpaceFloorBytes, Logger: log}
-}
-
-// newServerOn is newServer with options of the store, which tests change.
+// newServerOn is newServer with options of the local store, which tests change.
 func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o local.Options) (_ *server, err error) {
 	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, crossed: newCrossings(log), registry: prometheus.NewRegistry()}
 	defer func() {
@@ -99,8 +94,10 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	for _, warning := range cfg.Portal.Warnings() {
 		log.Warn(warning)
 	}
-	s.store, err = local.Open(cfg.Data, o)
-	if err != nil {
+	if s.store, err = openStore(ctx, cfg, log, o); err != nil {
+		return nil, err
+	}
+	if err = s.checkSharedKeys(ctx); err != nil {
 		return nil, err
 	}
 	if s.people, err = s.peopleOn(s.store, time.Now); err != nil {
@@ -111,12 +108,12 @@ func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o lo
 	}
 	metrics := proxy.NewMetrics(s.registry)
 	s.engine = s.newEngine()
-	s.recorder, err = metering.NewRecorder(ctx, s.engine.Ledger(s.store), metering.RecorderOptions{Observer: metrics, Logger: log})
+	s.recorder, err = metering.NewRecorder(ctx, s.engine.Ledger(s.store), metering.RecorderOptions{Observer: metrics, Logger: log, OrphansEvery: orphansEvery})
 	if err != nil {
 		return nil, err
 	}
 	s.counter = estimate.New(1)
-	ids, err := secret.LoadKey(cfg.Data, "responses")
+	ids, err := s.key(responsesKey)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +168,7 @@ func (s *server) makeGate() error {
 	var pepper []byte
 	if s.cfg.Keys.Pepper {
 		var err error
-		if pepper, err = secret.LoadKey(s.cfg.Data, "pepper"); err != nil {
+		if pepper, err = s.key(pepperKey); err != nil {
 			return err
 		}
 	}
@@ -313,6 +310,7 @@ func (s *server) reload(cfg *config.Config) error {
 	}{
 		{"listen", s.cfg.Listen, cfg.Listen},
 		{"data", s.cfg.Data, cfg.Data},
+		{"store", s.cfg.Store, cfg.Store},
 		{"free_space_floor", s.cfg.FreeSpaceFloorBytes, cfg.FreeSpaceFloorBytes},
 		{"billing.time_zone", s.cfg.Billing.TimeZone.String(), cfg.Billing.TimeZone.String()},
 		{"billing.currency", s.cfg.Billing.Currency, cfg.Billing.Currency},

@@ -34,8 +34,6 @@ const (
 	maxEvents     = 8 * store.MaxBatchEvents
 	maxMarks      = store.MaxMarks
 	maxNameBytes  = 512 << 10 // of names that occur for the first time
-	maxName       = 255
-	maxTokens     = 1 << 50
 	maxNames      = math.MaxUint32
 	maxSourceBits = 24
 )

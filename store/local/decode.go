@@ -172,4 +172,4 @@ func (r *reader) event() event {
 }
 
 func (r *reader) number() uint32 { return uint32(r.upTo(maxNames)) }
-func (r *reader) tokens() int64  { return int64(r.upTo(maxTokens)) }
+func (r *reader) tokens() int64  { return int64(r.upTo(store.MaxTokens)) }

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,11 +14,6 @@ import (
 
 // tombstoneLife is how long Watch tells of deleted documents.
 const tombstoneLife = 24 * time.Hour
-
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
 
 // documents is the state of the document part.
 type documents struct {
@@ -49,7 +43,7 @@ func (s *Store) Get(ctx context.Context, kind, id string) (store.Document, error
 	if err := ctx.Err(); err != nil {
 		return store.Document{}, err
 	}
-	if err := checkName(kind, id); err != nil {
+	if err := store.CheckName(kind, id); err != nil {
 		return store.Document{}, err
 	}
 	if err := s.enter(); err != nil {
@@ -100,7 +94,7 @@ func (s *Store) List(ctx context.Context, q store.ListQuery) ([]store.Document, 
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	if err := checkList(q); err != nil {
+	if err := store.CheckList(q); err != nil {
 		return nil, "", err
 	}
 	if err := s.enter(); err != nil {
@@ -110,20 +104,13 @@ func (s *Store) List(ctx context.Context, q store.ListQuery) ([]store.Document, 
 	var page []store.Document
 	more := false
 	err := s.db.View(func(txn *badger.Txn) (err error) {
-		page, more, err = listPage(txn, q, pageSize(q.Limit))
+		page, more, err = listPage(txn, q, store.PageSize(q.Limit))
 		return err
 	})
 	if err != nil || !more {
 		return page, "", badgerError(err)
 	}
 	return page, page[len(page)-1].ID, nil
-}
-
-func pageSize(limit int) int {
-	if limit <= 0 {
-		return defaultPage
-	}
-	return min(limit, maxPage)
 }
 
 func listPage(txn *badger.Txn, q store.ListQuery, limit int) (page []store.Document, more bool, err error) {
@@ -162,66 +149,4 @@ func listed(txn *badger.Txn, item *badger.Item, q store.ListQuery, prefix int) (
 	}
 	d, err := decodeDocument(value)
 	return store.Document{Kind: q.Kind, ID: id, Version: d.version, Body: d.body}, err
-}
-
-func checkName(kind, id string) error {
-	if len(kind) == 0 || len(kind) > maxKind {
-		return fmt.Errorf("%w: a document's kind has 1 to %d bytes, not %d", store.ErrInvalid, maxKind, len(kind))
-	}
-	if len(id) == 0 || len(id) > maxID {
-		return fmt.Errorf("%w: a document's ID has 1 to %d bytes, not %d", store.ErrInvalid, maxID, len(id))
-	}
-	return nil
-}
-
-func checkIndex(name, value string) error {
-	if len(name) == 0 || len(name) > maxKind {
-		return fmt.Errorf("%w: the name of an index has 1 to %d bytes, not %d", store.ErrInvalid, maxKind, len(name))
-	}
-	if len(value) > maxValue {
-		return fmt.Errorf("%w: a value of index %q has %d bytes, more than %d",
-			store.ErrInvalid, name, len(value), maxValue)
-	}
-	return nil
-}
-
-func checkList(q store.ListQuery) error {
-	if err := checkName(q.Kind, "-"); err != nil {
-		return err
-	}
-	if len(q.After) > maxID {
-		return fmt.Errorf("%w: the cursor is longer than any ID", store.ErrInvalid)
-	}
-	if q.Index == "" {
-		return nil
-	}
-	return checkIndex(q.Index, q.Value)
-}
-
-// checkWrite refuses what cannot be stored, whatever is stored already.
-func checkWrite(w store.Write) error {
-	if err := checkName(w.Kind, w.ID); err != nil {
-		return err
-	}
-	if w.Check {
-		return nil
-	}
-	if w.Delete {
-		if w.Expect == 0 {
-			return fmt.Errorf("%w: delete %s %q without its version", store.ErrInvalid, w.Kind, w.ID)
-		}
-		return nil
-	}
-	for name, value := range w.Index {
-		if err := checkIndex(name, value); err != nil {
-			return err
-		}
-	}
-	if len(w.Body) > maxBody {
-		return fmt.Errorf("%s %q has %d bytes: %w", w.Kind, w.ID, len(w.Body), store.ErrTooLarge)
-	}
-	if !json.Valid(w.Body) {
-		return fmt.Errorf("%w: the body of %s %q is not JSON", store.ErrInvalid, w.Kind, w.ID)
-	}
-	return nil
 }

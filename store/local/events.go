@@ -57,7 +57,7 @@ type pager struct {
 
 // Events implements store.Ledger: newest first in the order of commits.
 func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, string, error) {
-	p := &pager{s: s, ctx: ctx, limit: pageSize(q.Limit)}
+	p := &pager{s: s, ctx: ctx, limit: store.PageSize(q.Limit)}
 	if q.Cursor != "" {
 		before, err := parsePlace(q.Cursor)
 		if err != nil {

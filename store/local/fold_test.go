@@ -205,7 +205,7 @@ func TestLimitsFitTransaction(t *testing.T) {
 // TestPutOfTheLargest insists that a put is refused as a whole when it exceeds a transaction.
 func TestPutOfTheLargest(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
-	body := make([]byte, maxBody-100) // larger ones are kept outside of the transaction
+	body := make([]byte, store.MaxBody-100) // larger ones are kept outside of the transaction
 	for i := range body {
 		body[i] = '7'
 	}

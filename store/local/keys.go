@@ -36,14 +36,6 @@ var (
 
 func metaKey(name string) []byte { return append([]byte{rowMeta}, name...) }
 
-// Limits of documents, in bytes.
-const (
-	maxKind  = 64
-	maxID    = 255
-	maxValue = 255
-	maxBody  = 1 << 20
-)
-
 func appendPart(b []byte, part string) []byte { return append(append(b, byte(len(part))), part...) }
 
 func kindPrefix(kind string) []byte { return appendPart([]byte{rowDocument}, kind) }

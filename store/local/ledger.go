@@ -166,12 +166,12 @@ func (b *entries) check() error {
 		return fmt.Errorf("batch of %d events and %d marks: %w", len(b.Events), len(b.marks), store.ErrTooLarge)
 	}
 	for i := range b.Events {
-		if err := checkEvent(&b.Events[i]); err != nil {
+		if err := store.CheckEvent(&b.Events[i]); err != nil {
 			return err
 		}
 	}
 	for i := range b.marks {
-		if err := checkMark(&b.marks[i]); err != nil {
+		if err := store.CheckMark(&b.marks[i]); err != nil {
 			return err
 		}
 	}

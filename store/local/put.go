@@ -21,7 +21,7 @@ func (s *Store) Put(ctx context.Context, writes ...store.Write) (store.Version, 
 	}
 	seen := make(map[string]bool, len(writes))
 	for _, w := range writes {
-		if err := checkWrite(w); err != nil {
+		if err := store.CheckWrite(w); err != nil {
 			return 0, err
 		}
 		key := string(documentKey(w.Kind, w.ID))

@@ -2,31 +2,10 @@ package local
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"llmhub/store"
 )
-
-// checkQuantities refuses what the format cannot hold.
-func checkQuantities(e *store.Event) error {
-	if len(e.Quantities) > store.MaxQuantities {
-		return fmt.Errorf("%w: event %s has %d quantities", store.ErrInvalid, e.ID, len(e.Quantities))
-	}
-	last := store.Unit(0)
-	for _, q := range e.Quantities {
-		switch {
-		case !q.Unit.Valid():
-			return fmt.Errorf("%w: event %s counts the unknown %s", store.ErrInvalid, e.ID, q.Unit)
-		case q.Unit <= last:
-			return fmt.Errorf("%w: the quantities of event %s are not in ascending order of units", store.ErrInvalid, e.ID)
-		case q.N <= 0 || q.N > store.MaxQuantity:
-			return fmt.Errorf("%w: event %s counts %d of unit %s", store.ErrInvalid, e.ID, q.N, q.Unit)
-		}
-		last = q.Unit
-	}
-	return nil
-}
 
 // appendQuantities appends each unit as the difference to the one before, and its number.
 func appendQuantities(b []byte, q store.Quantities) []byte {

@@ -61,7 +61,7 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) ([]store.Sum, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if q.From < 0 || q.To > store.DayOf(latest, time.UTC)+1 {
+	if q.From < 0 || q.To > store.DayOf(store.Latest, time.UTC)+1 {
 		return nil, fmt.Errorf("%w: the days from %s to %s", store.ErrInvalid, q.From, q.To)
 	}
 	if q.From >= q.To || q.Keys != nil && len(q.Keys) == 0 {

@@ -1,0 +1,260 @@
+// Package pgtest runs a private PostgreSQL for tests: the real server, from the binaries on this machine, in a folder
+// of its own. Where tests run as root, which the server refuses, it runs as the user nobody.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// superuser is the role that initdb makes, app the one the tests' stores use: it owns its databases and is no more.
+const (
+	superuser = "postgres"
+	app       = "llmhub"
+	password  = "a-secret-of-the-tests"
+)
+
+// Server is a running PostgreSQL. Its methods may be called concurrently, but for Start, Stop and Kill.
+type Server struct {
+	dir  string // everything is in here
+	bin  string
+	port int
+	as   *syscall.Credential // nil: as the tests
+
+	process   *exec.Cmd
+	exited    chan struct{}
+	databases atomic.Int64
+}
+
+// Option changes how a server is set up.
+type Option func(settings map[string]string)
+
+// With sets a parameter of postgresql.conf.
+func With(name, value string) Option { return func(s map[string]string) { s[name] = value } }
+
+// New sets a server up and starts it. Stop and Remove must be called. It does not sync to disk unless With says so.
+func New(options ...Option) (*Server, error) {
+	bin, err := findBinaries()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: bin}
+	if s.as, err = credential(); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "pg"); err != nil { // short: the path of a socket has 107 bytes at most
+		return nil, err
+	}
+	if err := s.setUp(options); err != nil {
+		return nil, errors.Join(err, s.Remove())
+	}
+	return s, nil
+}
+
+func (s *Server) setUp(options []Option) error {
+	if s.as != nil {
+		if err := os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
+			return err
+		}
+	}
+	init := s.command("initdb", "--pgdata", s.data(), "--username", superuser, "--auth", "trust", "--encoding", "UTF8",
+		"--locale", "C", "--no-sync")
+	if out, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	hba := "local all " + superuser + " trust\nhost all " + superuser + " 127.0.0.1/32 trust\n" +
+		"local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.port = listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		return err
+	}
+	settings := map[string]string{
+		"fsync": "off", "listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.port), "unix_socket_directories": s.dir,
+		"shared_buffers": "32MB", "max_connections": "100", "log_min_messages": "warning", "autovacuum_naptime": "10s",
+	}
+	for _, o := range options {
+		o(settings)
+	}
+	var conf strings.Builder
+	for name, value := range settings {
+		fmt.Fprintf(&conf, "%s = '%s'\n", name, value)
+	}
+	if err := os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(conf.String()), 0o600); err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	return s.Exec("postgres", fmt.Sprintf("create role %s login password '%s'", app, password))
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// findBinaries returns the folder of the newest server on this machine.
+func findBinaries() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if err != nil {
+		return "", err
+	}
+	version := func(path string) int {
+		n, _ := strconv.Atoi(strings.Split(path, "/")[4])
+		return n
+	}
+	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
+	if len(found) == 0 {
+		if path, err := exec.LookPath("postgres"); err == nil {
+			found = append(found, path)
+		}
+	}
+	for _, path := range found {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), "initdb")); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	return "", errors.New("these tests need a PostgreSQL server: install the Debian package postgresql")
+}
+
+// credential returns whom to run the server as; nil for the user of the tests, if that is not root.
+func credential() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		return nil, fmt.Errorf("whom to run the server as: %w", err)
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
+}
+
+func (s *Server) command(name string, args ...string) *exec.Cmd {
+	c := exec.Command(filepath.Join(s.bin, name), args...)
+	c.Dir = s.dir
+	c.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
+	// The server dies with the tests.
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
+	return c
+}
+
+// Start starts a stopped server and waits until it answers.
+func (s *Server) Start() error {
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.process = s.command("postgres", "-D", s.data())
+	s.process.Stdout, s.process.Stderr = log, log
+	if err := s.process.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	s.exited = exited
+	go func(c *exec.Cmd) { _ = c.Wait(); close(exited) }(s.process)
+	deadline := time.After(30 * time.Second)
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		conn, err := pgx.Connect(ctx, s.superURL("postgres"))
+		if err == nil {
+			err = conn.Close(ctx)
+		}
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-exited:
+			return fmt.Errorf("the server has ended: %w\n%s", err, s.Log())
+		case <-deadline:
+			return fmt.Errorf("the server does not answer: %w\n%s", err, s.Log())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Log returns what the server has logged.
+func (s *Server) Log() string {
+	b, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// Stop ends the server in good order, without waiting for its clients.
+func (s *Server) Stop() { s.end(syscall.SIGINT) }
+
+// Kill ends the server as a crash does. The processes it leaves behind end by themselves before Kill returns.
+func (s *Server) Kill() { s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(signal syscall.Signal) {
+	if s.process == nil {
+		return
+	}
+	_ = s.process.Process.Signal(signal)
+	<-s.exited
+	s.process = nil
+}
+
+// Remove stops the server and removes its folder.
+func (s *Server) Remove() error {
+	s.Stop()
+	return os.RemoveAll(s.dir)
+}
+
+// Port returns the server's port on 127.0.0.1.
+func (s *Server) Port() int { return s.port }
+
+func (s *Server) superURL(database string) string {
+	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", superuser, s.port, database)
+}
+
+// URL returns the URL of a database for the role of the tests, by way of a host and port.
+func (s *Server) URL(host string, port int, database string) string {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(app, password), Host: net.JoinHostPort(host, strconv.Itoa(port)),
+		Path: database, RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// Database makes an empty database and returns its name and URL.
+func (s *Server) Database() (name, url string, err error) {
+	name = fmt.Sprintf("test_%d", s.databases.Add(1))
+	err = s.Exec("postgres", "create database "+name+" owner "+app)
+	return name, s.URL("127.0.0.1", s.port, name), err
+}
+
+// Exec runs a statement as the superuser.
+func (s *Server) Exec(database, sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.superURL(database))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
