@@ -130,7 +130,7 @@ func TestRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.commit(4) // not folded
-	large := []byte(`"` + strings.Repeat("x", maxBody-2) + `"`)
+	large := []byte(`"` + strings.Repeat("x", store.MaxBody-2) + `"`)
 	for i, body := range [][]byte{[]byte(`{"a":1}`), large, []byte(`{}`)} {
 		write := store.Write{Kind: "k", ID: fmt.Sprint(i), Body: body, Index: map[string]string{"i": "v"}}
 		if _, err := s.Put(t.Context(), write); err != nil {
