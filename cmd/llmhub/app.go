@@ -39,6 +39,9 @@ func (s *server) newApp() *fiber.App {
 	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
 	app.Get("/readyz", s.readyz)
 	app.Get("/metrics", s.guardMetrics, adaptor.HTTPHandler(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})))
+	if s.cfg.Portal.AdminListen == "" {
+		app.Get(backupPath, s.sendBackup)
+	}
 	s.proxy.Register(app)
 	s.portal.Register(app)
 	s.web.Register(app)
@@ -48,6 +51,7 @@ func (s *server) newApp() *fiber.App {
 // newOperatorApp makes the handler of the listener that only operators use.
 func (s *server) newOperatorApp() *fiber.App {
 	app := s.newBareApp()
+	app.Get(backupPath, s.sendBackup)
 	s.portal.RegisterOperators(app)
 	s.web.RegisterOperators(app)
 	return app

@@ -69,6 +69,11 @@ type server struct {
 	stopGate context.CancelFunc
 	gateDone chan error
 
+	// backups is held while a backup is sent; backupsEnd ends with the server.
+	backups    sync.Mutex
+	backupsEnd context.Context
+	endBackups context.CancelFunc
+
 	stopBackground context.CancelFunc
 	background     sync.WaitGroup
 }
@@ -87,6 +92,7 @@ func newServer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*serv
 // newServerOn is newServer with options of the local store, which tests change.
 func newServerOn(ctx context.Context, cfg *config.Config, log *slog.Logger, o local.Options) (_ *server, err error) {
 	s := &server{cfg: cfg, log: log, clients: map[string]upstreamClient{}, crossed: newCrossings(log), registry: prometheus.NewRegistry()}
+	s.backupsEnd, s.endBackups = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			s.close()
@@ -411,6 +417,7 @@ func (s *server) stopServing(ctx context.Context) {
 // close stops the parts that were started, in reverse order.
 func (s *server) close() error {
 	var errs []error
+	s.endBackups()
 	if s.stopBackground != nil {
 		s.stopBackground()
 		s.background.Wait()

@@ -66,6 +66,8 @@ type Store struct {
 
 	documents documents
 	ledger    ledger
+	// backingUp is held while a backup is taken.
+	backingUp sync.Mutex
 
 	// life guards closing; active counts the calls that are using db and log.
 	life    sync.Mutex
