@@ -241,8 +241,9 @@ func TestOrphansOfOthersAreSettledMeanwhile(t *testing.T) {
 		f.mu.Unlock()
 		f.failCommits(errors.New("of unknown outcome"))
 		time.Sleep(10 * time.Second) // in vain
-		if len(f.events) != 1 {
-			t.Fatalf("%d events although orphans could not be had", len(f.events))
+		synctest.Wait()
+		if _, commits, _, _ := f.state(); len(commits) != 1 {
+			t.Fatalf("%d commits although orphans could not be had", len(commits))
 		}
 		time.Sleep(30 * time.Second)
 		begin(t, r, "own").SettleLater(usage(1, 1))

@@ -80,7 +80,7 @@ func (c *sumColumns) args() []any {
 
 func (u *unitColumns) args() []any { return []any{u.spans, u.keys, u.models, u.units, u.ns} }
 
-// The pauses between attempts to commit while the server is away.
+// The pauses between attempts while the server is away.
 const (
 	firstPause = 10 * time.Millisecond
 	maxPause   = 500 * time.Millisecond
@@ -97,11 +97,21 @@ func (s *Store) Commit(ctx context.Context, b store.Batch) error {
 	if err := checkBatch(&b); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(s.options.Patience)
+	return s.noteBroken(s.patiently(ctx, func() error { return s.commit(ctx, &b) }))
+}
+
+// patiently calls what may be called again until it succeeds, fails for good, or the server has been away for the
+// patience of the options. If it has been for longer, there is one attempt.
+func (s *Store) patiently(ctx context.Context, call func() error) error {
+	begun := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		err := s.commit(ctx, &b)
-		if err == nil || !passing(err) || ctx.Err() != nil || time.Now().Add(pause).After(deadline) {
-			return s.noteBroken(translate(ctx, err))
+		err := call()
+		since := begun
+		if away := s.away.Load(); away != 0 && away < begun.UnixNano() {
+			since = time.Unix(0, away)
+		}
+		if err == nil || !passing(err) || ctx.Err() != nil || time.Since(since)+pause > s.options.Patience {
+			return translate(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -166,7 +176,7 @@ func (s *Store) commitWithCare(ctx context.Context, b *store.Batch, ids []int64)
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	return s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
 		last, err := lockSources(ctx, tx, b)
 		if err != nil {
 			return err

@@ -23,15 +23,6 @@ const (
 // errURL does not say what is wrong: every part of the URL may be the password, misplaced.
 var errURL = errors.New("the database's URL cannot be read: it has the form postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=PATH, with special characters percent-encoded, and sslrootcert must be readable")
 
-// CheckURL says whether a URL can be read, without connecting.
-func CheckURL(url secret.Text) error {
-	_, err := pgx.ParseConfig(url.Reveal())
-	if err != nil {
-		return errURL
-	}
-	return nil
-}
-
 func poolConfig(url secret.Text, o *Options) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(url.Reveal())
 	if err != nil {
@@ -98,6 +89,17 @@ func (s *Store) pipeline(ctx context.Context, list ...statement) error {
 	return s.noted(s.pool.SendBatch(ctx, &b).Close())
 }
 
+// read is pipeline for statements that may run twice. A server that was started anew, or replaced, leaves a pool of dead
+// connections behind, of which each would otherwise fail one call.
+func (s *Store) read(ctx context.Context, list ...statement) error {
+	err := s.pipeline(ctx, list...)
+	if unreachable(err) && ctx.Err() == nil {
+		s.pool.Reset()
+		err = s.pipeline(ctx, list...)
+	}
+	return err
+}
+
 // row is the answer to queryRow.
 type row struct {
 	s    *Store
@@ -106,14 +108,15 @@ type row struct {
 	args []any
 }
 
-// queryRow asks for one row; Scan returns pgx.ErrNoRows if there is none.
+// queryRow asks for one row, as read does; Scan returns pgx.ErrNoRows if there is none.
 func (s *Store) queryRow(ctx context.Context, sql string, args ...any) row {
 	return row{s, ctx, sql, args}
 }
 
 func (r row) Scan(to ...any) error {
 	found := false
-	err := r.s.pipeline(r.ctx, statement{r.sql, r.args, func(rows pgx.Rows) error {
+	err := r.s.read(r.ctx, statement{r.sql, r.args, func(rows pgx.Rows) error {
+		found = false
 		if !rows.Next() {
 			return rows.Err()
 		}
@@ -126,14 +129,26 @@ func (r row) Scan(to ...any) error {
 	return err
 }
 
-// inTx runs fn in a transaction with the time-outs set.
-func (s *Store) inTx(ctx context.Context, o pgx.TxOptions, fn func(pgx.Tx) error) error {
-	return s.noted(pgx.BeginTxFunc(ctx, s.pool, o, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, setTimeouts, s.timeouts()...); err != nil {
+// inTx runs fn in a transaction with the time-outs set. Where the connection is lost before the commit, nothing has been
+// done, and fn is run once more.
+func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	committing := false
+	attempt := func() error {
+		return s.noted(pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, setTimeouts, s.timeouts()...)
+			if err == nil {
+				err = fn(tx)
+			}
+			committing = err == nil
 			return err
-		}
-		return fn(tx)
-	}))
+		}))
+	}
+	err := attempt()
+	if unreachable(err) && !committing && ctx.Err() == nil {
+		s.pool.Reset()
+		err = attempt()
+	}
+	return err
 }
 
 // noted remembers whether the server answers. One that has become a standby is left for the one promoted in its place.

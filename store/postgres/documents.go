@@ -51,7 +51,8 @@ func (s *Store) List(ctx context.Context, q store.ListQuery) (page []store.Docum
 	if q.Index != "" {
 		sql, args = listIndex, append(args, []byte(q.Index), []byte(q.Value))
 	}
-	err = s.pipeline(ctx, statement{sql, args, func(rows pgx.Rows) error {
+	err = s.read(ctx, statement{sql, args, func(rows pgx.Rows) error {
+		page = nil
 		for rows.Next() {
 			d := store.Document{Kind: q.Kind}
 			var id []byte

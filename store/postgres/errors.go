@@ -88,5 +88,5 @@ func unreachable(err error) bool {
 	case stateSerialization, stateDeadlock, stateLockNotAvailable, stateQueryCanceled:
 		return false
 	}
-	return passing(err) && !errors.Is(err, context.Canceled)
+	return err != nil && passing(err) && !errors.Is(err, context.Canceled)
 }

@@ -47,7 +47,8 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (page []store.Ev
 	}
 	limit := store.PageSize(q.Limit)
 	var positions []int64
-	err = s.pipeline(ctx, statement{selectEvents, []any{[]byte(q.Key), before, limit + 1}, func(r pgx.Rows) error {
+	err = s.read(ctx, statement{selectEvents, []any{[]byte(q.Key), before, limit + 1}, func(r pgx.Rows) error {
+		page, positions = nil, nil
 		for r.Next() {
 			e := store.Event{Key: q.Key}
 			position, err := readEvent(r, &e)

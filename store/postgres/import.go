@@ -45,7 +45,7 @@ func (s *Store) checkWhole(ctx context.Context) error {
 func (s *Store) BeginImport(ctx context.Context, origin string, sources []store.Source) (finished bool, err error) {
 	bound, cancel := s.bounded(ctx)
 	defer cancel()
-	err = s.inTx(bound, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = s.inTx(bound, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(bound, "select version from document_state for update"); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (s *Store) BeginImport(ctx context.Context, origin string, sources []store.
 func (s *Store) ImportDocuments(ctx context.Context, docs []ImportedDocument) error {
 	bound, cancel := s.bounded(ctx)
 	defer cancel()
-	return translate(ctx, s.inTx(bound, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return translate(ctx, s.inTx(bound, func(tx pgx.Tx) error {
 		var b pgx.Batch
 		for _, d := range docs {
 			b.Queue("update document_state set version = greatest(version, $1)", int64(d.Version))
@@ -138,7 +138,7 @@ func (s *Store) ImportedEvents(ctx context.Context) (n int64, err error) {
 func (s *Store) FinishImport(ctx context.Context, version store.Version, last store.Source) error {
 	bound, cancel := s.bounded(ctx)
 	defer cancel()
-	return translate(ctx, s.inTx(bound, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return translate(ctx, s.inTx(bound, func(tx pgx.Tx) error {
 		var b pgx.Batch
 		b.Queue("update document_state set version = $1", int64(version))
 		b.Queue("update ledger_state set source = $1", int32(last))

@@ -44,6 +44,9 @@ func interval(d time.Duration) string { return fmt.Sprintf("%d milliseconds", d.
 
 func (s *Store) lease() string { return interval(s.options.Lease) }
 
+// gap is how far apart renewals may be for there to have been no break.
+func (s *Store) gap() string { return interval(s.options.Lease / 2) }
+
 // sources returns the sources given out by this store.
 func (s *Store) sources() []int32 {
 	s.state.Lock()
@@ -61,7 +64,7 @@ const (
 
 // beat renews the leases of this store's sources.
 func (s *Store) beat(ctx context.Context) error {
-	return s.pipeline(ctx, statement{sql: renewState, args: []any{interval(s.options.Lease / 2)}},
+	return s.pipeline(ctx, statement{sql: renewState, args: []any{s.gap()}},
 		statement{sql: renewLeases, args: []any{s.sources(), s.lease()}})
 }
 
@@ -113,7 +116,7 @@ const selectOrphans = `
 select o.id, o.key, o.model, o.deployment, o.at, o.request_bytes, o.deltas
 from open_requests o join sources s on s.source = o.source cross join ledger_state l
 where o.source <> all($1) and (s.lease_until is null
-	or s.lease_until < now() and l.unbroken_since < now() - $2::text::interval)
+	or s.lease_until < now() and l.unbroken_since < now() - $2::text::interval and l.beat_at >= now() - $3::text::interval)
 order by o.id`
 
 // Orphans implements store.Ledger: a source has ended if its store was closed, or its lease ran out while others could
@@ -123,8 +126,9 @@ func (s *Store) Orphans(ctx context.Context, own store.Source) (orphans []store.
 		return nil, err
 	}
 	defer s.leave()
-	args := []any{append(s.sources(), int32(own)), s.lease()}
-	err = s.pipeline(ctx, statement{selectOrphans, args, func(rows pgx.Rows) error {
+	args := []any{append(s.sources(), int32(own)), s.lease(), s.gap()}
+	err = s.read(ctx, statement{selectOrphans, args, func(rows pgx.Rows) error {
+		orphans = nil
 		for rows.Next() {
 			m := store.Mark{Kind: store.MarkBegun}
 			var id, at int64

@@ -66,7 +66,7 @@ const (
 			at = excluded.at, request_bytes = excluded.request_bytes, deltas = greatest(o.deltas, excluded.deltas)`
 )
 
-// Mark implements store.Ledger: in one round trip, without waiting for the disk.
+// Mark implements store.Ledger: in one round trip, without waiting for the disk, and as patiently as Commit.
 func (s *Store) Mark(ctx context.Context, source store.Source, marks []store.Mark) error {
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -86,7 +86,8 @@ func (s *Store) Mark(ctx context.Context, source store.Source, marks []store.Mar
 	if err := s.checkSource(ctx, source); err != nil {
 		return err
 	}
-	return translate(ctx, s.pipeline(ctx, markStatements(changesOf(marks))...))
+	statements := markStatements(changesOf(marks))
+	return s.patiently(ctx, func() error { return s.pipeline(ctx, statements...) })
 }
 
 func markStatements(changes []*change) []statement {

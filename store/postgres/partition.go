@@ -44,7 +44,7 @@ func (s *Store) makePartition(ctx context.Context, m store.Month) error {
 	defer cancel()
 	first := m.First().Date()
 	table := fmt.Sprintf("events_%04d_%02d", first.Year(), first.Month())
-	return s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(partitionLock)); err != nil {
 			return err
 		}

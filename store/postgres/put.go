@@ -37,7 +37,7 @@ func (s *Store) Put(ctx context.Context, writes ...store.Write) (store.Version, 
 	defer cancel()
 	var version store.Version
 	wrote := false
-	err := s.inTx(bound, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+	err := s.inTx(bound, func(tx pgx.Tx) (err error) {
 		version, wrote, err = put(bound, tx, writes)
 		return err
 	})

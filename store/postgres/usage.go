@@ -24,7 +24,7 @@ func (s *Store) Usage(ctx context.Context, q store.UsageQuery) (rows []store.Sum
 		return nil, nil
 	}
 	sql, args := usageQuery(&q)
-	err = s.pipeline(ctx, statement{sql, args, func(r pgx.Rows) (err error) {
+	err = s.read(ctx, statement{sql, args, func(r pgx.Rows) (err error) {
 		rows, err = readSums(r)
 		return err
 	}})
@@ -120,7 +120,7 @@ func (s *Store) LastUsed(ctx context.Context, keys []string) (map[string]time.Ti
 		names[i] = []byte(k)
 	}
 	used := make(map[string]time.Time, len(keys))
-	err := s.pipeline(ctx, statement{"select key, max(last_used) from month_sums where key = any($1) group by key", []any{names},
+	err := s.read(ctx, statement{"select key, max(last_used) from month_sums where key = any($1) group by key", []any{names},
 		func(r pgx.Rows) error {
 			for r.Next() {
 				var key []byte

@@ -90,7 +90,8 @@ func (s *Store) changes(ctx context.Context, since store.Version) (commits [][]s
 	defer cancel()
 	defer context.AfterFunc(s.stop, cancel)()
 	args := []any{int64(since), watchDocuments, watchBytes}
-	err = s.pipeline(ctx, statement{readChanges, args, func(rows pgx.Rows) error {
+	err = s.read(ctx, statement{readChanges, args, func(rows pgx.Rows) error {
+		commits = nil
 		for rows.Next() {
 			var version *store.Version
 			var kind, id, body []byte

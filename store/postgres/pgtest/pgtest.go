@@ -34,6 +34,7 @@ type Server struct {
 	dir  string // everything is in here
 	bin  string
 	port int
+	args []string            // of the server's process
 	as   *syscall.Credential // nil: as the tests
 
 	process   *exec.Cmd
@@ -77,19 +78,16 @@ func (s *Server) setUp(options []Option) error {
 	if out, err := init.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	hba := "local all " + superuser + " trust\nhost all " + superuser + " 127.0.0.1/32 trust\n" +
+	hba := "local all " + superuser + " trust\nhost all " + superuser + " 127.0.0.1/32 trust\nhost replication " + superuser + " 127.0.0.1/32 trust\n" +
 		"local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
 	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(hba), 0o600); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
 		return err
 	}
-	s.port = listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		return err
-	}
+	s.port = port
 	settings := map[string]string{
 		"fsync": "off", "listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.port), "unix_socket_directories": s.dir,
 		"shared_buffers": "32MB", "max_connections": "100", "log_min_messages": "warning", "autovacuum_naptime": "10s",
@@ -111,6 +109,48 @@ func (s *Server) setUp(options []Option) error {
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// Standby sets up a hot standby of the server and starts it, and has commits of the server wait for it. Remove must be
+// called.
+func (s *Server) Standby() (*Server, error) {
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		return nil, err
+	}
+	standby := &Server{dir: dir, bin: s.bin, as: s.as}
+	if err := s.follow(standby); err != nil {
+		return nil, errors.Join(err, standby.Remove())
+	}
+	return standby, nil
+}
+
+func (s *Server) follow(standby *Server) (err error) {
+	if standby.port, err = freePort(); err != nil {
+		return err
+	}
+	if s.as != nil {
+		if err := os.Chown(standby.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
+			return err
+		}
+	}
+	copying := standby.command("pg_basebackup", "--host", "127.0.0.1", "--port", strconv.Itoa(s.port), "--username", superuser,
+		"--pgdata", standby.data(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
+	if out, err := copying.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+	}
+	// Once promoted, it waits for no other.
+	standby.args = []string{"-c", "port=" + strconv.Itoa(standby.port), "-c", "unix_socket_directories=" + standby.dir, "-c", "synchronous_standby_names="}
+	if err := standby.Start(); err != nil {
+		return err
+	}
+	if err := s.Exec("postgres", "alter system set synchronous_standby_names = '*'"); err != nil {
+		return err
+	}
+	return s.Exec("postgres", "select pg_reload_conf()")
+}
+
+// Promote makes a standby take writes.
+func (s *Server) Promote() error { return s.Exec("postgres", "select pg_promote(wait => true)") }
 
 // findBinaries returns the folder of the newest server on this machine.
 func findBinaries() (string, error) {
@@ -166,7 +206,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	defer log.Close()
-	s.process = s.command("postgres", "-D", s.data())
+	s.process = s.command("postgres", append([]string{"-D", s.data()}, s.args...)...)
 	s.process.Stdout, s.process.Stderr = log, log
 	if err := s.process.Start(); err != nil {
 		return err
