@@ -31,6 +31,9 @@ func LoadKey(dir, name string) ([]byte, error) {
 	return readKey(path)
 }
 
+// ReadKey returns the key kept in a file of the data folder. The error wraps fs.ErrNotExist if there is none.
+func ReadKey(dir, name string) ([]byte, error) { return readKey(filepath.Join(dir, name)) }
+
 func readKey(path string) ([]byte, error) {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -19,8 +19,8 @@ const (
 const rootHelp = `llmhub is an OpenAI-compatible gateway that authenticates API keys, passes answers on
 as they come, and counts every token into an embedded database.
 
-"serve" and "demo" run it; "conform" tries a gateway; "config", "catalog", "ledger" and "restore" work on files, and so does
-"backup" if it is told to; all other commands talk to a running llmhub over its management API.
+"serve" and "demo" run it; "conform" tries a gateway; "config", "catalog", "ledger", "restore" and "migrate" work on files, and so
+does "backup" if it is told to; all other commands talk to a running llmhub over its management API.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 something named does not exist.`
 
@@ -47,6 +47,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		newLedgerCommand(env),
 		newBackupCommand(api),
 		newRestoreCommand(env),
+		newMigrateCommand(api),
 		newOperatorCommand(api),
 		newProfileCommand(api),
 		newTenantCommand(api),

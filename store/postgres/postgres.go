@@ -43,6 +43,8 @@ type Options struct {
 	// Lease is how long a source counts as running after its process was last heard of; 0 means 30 s. It is renewed
 	// six times as often.
 	Lease time.Duration
+	// Importing opens a database that an import has not finished with, which is refused otherwise.
+	Importing bool
 	// Logger receives what an operator should know; nil discards it.
 	Logger *slog.Logger
 
@@ -153,6 +155,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	if err := s.migrate(ctx); err != nil {
 		return err
+	}
+	if !s.options.Importing {
+		if err := s.checkWhole(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.checkZone(ctx); err != nil {
 		return err

@@ -61,3 +61,6 @@ func (l *Log) CopyPiece(w io.Writer, p Piece) error {
 
 // IsSegmentName says whether a file of the name is a segment, and which.
 func IsSegmentName(name string) (number uint32, ok bool) { return segmentNumber(name) }
+
+// Identity returns a text that tells the log from all others, but for its copies: its salt.
+func (l *Log) Identity() string { return fmt.Sprintf("%08x", l.salt) }

@@ -1,0 +1,113 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"llmhub/store"
+	"llmhub/store/local/usagelog"
+)
+
+// ExportedDocument is a document with its index entries. Of a deleted one, DeletedAt says when that was.
+type ExportedDocument struct {
+	store.Document
+	Index     map[string]string
+	DeletedAt time.Time
+}
+
+// ExportDocuments calls fn for each document, and for those that watches still tell of as deleted, in the order of versions,
+// and returns the version of the last commit.
+func (s *Store) ExportDocuments(ctx context.Context, fn func(ExportedDocument) error) (store.Version, error) {
+	if err := s.enter(); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	var last store.Version
+	err := s.db.View(func(txn *badger.Txn) (err error) {
+		if last, err = lastVersion(txn); err != nil {
+			return err
+		}
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{rowVersion}})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			d, err := exportedDocument(txn, it.Item())
+			if err == nil {
+				err = fn(d)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return last, badgerError(err)
+}
+
+func exportedDocument(txn *badger.Txn, item *badger.Item) (ExportedDocument, error) {
+	doc, err := changedDocument(txn, item)
+	if err != nil {
+		return ExportedDocument{}, err
+	}
+	d := ExportedDocument{Document: doc, Index: map[string]string{}}
+	if doc.Deleted {
+		d.DeletedAt = time.Unix(int64(item.ExpiresAt()), 0).Add(-tombstoneLife)
+		return d, nil
+	}
+	stored, _, err := loadDocument(txn, doc.Kind, doc.ID)
+	for _, e := range stored.index {
+		d.Index[e.name] = e.value
+	}
+	return d, err
+}
+
+// ExportBatches calls fn for each batch that has been committed, in the order of commits. The batch is valid during the call.
+func (s *Store) ExportBatches(ctx context.Context, fn func(store.Batch) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	l := &s.ledger
+	l.state.RLock()
+	names := l.names[:len(l.names):len(l.names)] // only ever appended to
+	l.state.RUnlock()
+	var f frame
+	var b store.Batch
+	_, err := s.log.Replay(usagelog.Position{}, func(pos usagelog.Position, seq uint64, _ time.Time, payload []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f.decode(payload); err != nil {
+			return fmt.Errorf("%w: usage log, frame %d at %s: %w", store.ErrDamaged, seq, pos, err)
+		}
+		if f.seq == 0 {
+			return nil
+		}
+		b = store.Batch{Source: f.source, Seq: f.seq, Events: b.Events[:0]}
+		for i := range f.events {
+			e := &f.events[i]
+			if int(max(e.key, e.model, e.deployment)) >= len(names) {
+				return fmt.Errorf("%w: usage log, frame %d at %s: an undefined name", store.ErrDamaged, seq, pos)
+			}
+			b.Events = append(b.Events, e.named(names))
+		}
+		return fn(b)
+	})
+	return err
+}
+
+// Sources returns the last source number given out, and the last batch of each source that has committed any.
+func (s *Store) Sources() (last store.Source, batches map[store.Source]uint64) {
+	s.ledger.state.RLock()
+	defer s.ledger.state.RUnlock()
+	return store.Source(s.ledger.lastSource.Load()), maps.Clone(s.ledger.seqs)
+}
+
+// Identity returns a text that tells the data folder from all others, but for its copies.
+func (s *Store) Identity() string { return s.log.Identity() }
