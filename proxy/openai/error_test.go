@@ -137,7 +137,7 @@ func TestUpstreamErrorKeepsCredentials(t *testing.T) {
 }
 
 func FuzzUpstreamError(f *testing.F) {
-	for _, s := range []string{`{"error":{"message":"a","code":1}}`, `[{"error":"x"}]`, `{"detail":[{"loc":["a",1],"msg":"b"}]}`, "text \xff", `{"error":{"error":{"error":{"error":{}}}}}`,
+	for _, s := range []string{`{"error":{"message":"a","code":1}}`, `[{"error":"x"}]`, `{"detail":[{"loc":["a",1],"msg":"b"}]}`, "text \xff", strings.Repeat("0\xdd", 1<<11), `{"error":{"error":{"error":{"error":{}}}}}`,
 		`{"type":"error","error":{"type":"overloaded_error","message":"a"}}`, `{"type":"response.failed","response":{"error":{"code":"server_error"}}}`} {
 		f.Add(400, []byte(s))
 	}

@@ -213,19 +213,21 @@ func jsonText(value json.RawMessage) string {
 	return s
 }
 
-// bounded makes foreign text fit to be shown: of limited length, valid, on one line.
+// bounded makes foreign text fit to be shown: valid, on one line, and of limited length, which what stands for invalid bytes
+// counts for.
 func bounded(s string, limit int) string {
-	if len(s) > limit {
-		s = s[:limit]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		s = s[:max(len(s)-1, 0)] + "…"
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD")))
+	if len(s) <= limit {
+		return s
+	}
+	s = s[:limit]
+	for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s[:max(len(s)-1, 0)] + "…"
 }
