@@ -28,7 +28,7 @@ func (u *Users) enroll(ctx context.Context, a Account) (User, Tenant, error) {
 		if err != nil {
 			return nil, err
 		}
-		now, before, err := u.enrollUser(ctx, a, t, &w)
+		now, before, err := u.enrollUser(ctx, a, t, isNew, &w)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (u *Users) enrollTenant(ctx context.Context, a Account, w *writes) (tenant 
 }
 
 // enrollUser adds the writes that make the account's user, or note that it has signed in. before has no ID if it is new.
-func (u *Users) enrollUser(ctx context.Context, a Account, tenant Tenant, w *writes) (user, before User, err error) {
+func (u *Users) enrollUser(ctx context.Context, a Account, tenant Tenant, isNew bool, w *writes) (user, before User, err error) {
 	var version store.Version
 	guard := a.DomainID + "." + a.UserID
 	known, err := u.known.Get(ctx, guard)
@@ -70,6 +70,11 @@ func (u *Users) enrollUser(ctx context.Context, a Account, tenant Tenant, w *wri
 		r, err := u.get(ctx, known.Value.UserID)
 		if err != nil {
 			return user, before, err
+		}
+		if r.Value.TenantID != tenant.ID && isNew {
+			// Somebody has made the tenant since it was looked for: a write that conflicts has all of it tried again.
+			w.add(u.known.Write(guard, 0, known.Value))
+			return user, before, nil
 		}
 		if r.Value.TenantID != tenant.ID {
 			return user, before, fmt.Errorf("user %s of the directory belongs to another tenant", a.UserID)

@@ -69,7 +69,8 @@ func newNamespace(t *testing.T, c *cluster) string {
 	t.Cleanup(func() { _ = c.client.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{}) })
 	eventually(t, func() string {
 		_, err := c.client.CoreV1().ServiceAccounts(name).Get(t.Context(), "default", metav1.GetOptions{})
-		return fmt.Sprint(err)
+		_, err2 := c.client.CoreV1().ConfigMaps(name).Get(t.Context(), "kube-root-ca.crt", metav1.GetOptions{})
+		return fmt.Sprint(errors.Join(err, err2))
 	}, "<nil>")
 	return name
 }
