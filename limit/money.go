@@ -55,8 +55,8 @@ func (m money) times(n int64) money {
 	return money{hi, lo}
 }
 
-// over2 returns half of m.
-func (m money) over2() money { return money{m.hi >> 1, m.lo>>1 | m.hi<<63} }
+// halved returns m halved n times; n must be less than 64.
+func (m money) halved(n uint) money { return money{m.hi >> n, m.lo>>n | m.hi<<(64-n)} }
 
 // over returns how many times n fits into m, as far as it can be counted.
 func (m money) over(n money) int64 {

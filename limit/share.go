@@ -25,9 +25,10 @@ const (
 	// orphanSeconds is how long the share of a budget outlives the lease of a replica that died. By then the requests that
 	// it had under way have been settled by another one.
 	orphanSeconds = 600
-	// rateHeadroom and budgetHeadroom are what parts of what nobody holds a replica takes at least when it needs some.
-	rateHeadroom   = 4
-	budgetHeadroom = 8
+	// rateHalvings and budgetHalvings are how often what nobody holds is halved for what a replica takes at least when it
+	// needs some.
+	rateHalvings   = 2
+	budgetHalvings = 3
 	// tradeTries bounds the trades for one step.
 	tradeTries = 2
 )
@@ -180,7 +181,7 @@ func (s *scope) divide(others, need, unused share) share {
 		free := max(0, limit-others.Counts[i]-used.Counts[i])
 		more := unused.Counts[i] / 2
 		if need.Counts[i] > 0 {
-			more = max(more, need.Counts[i], free/headroom(i)+1)
+			more = max(more, need.Counts[i], free>>halvings(i)+1)
 		}
 		n.Counts[i] += min(free, more)
 	}
@@ -188,9 +189,9 @@ func (s *scope) divide(others, need, unused share) share {
 		return n
 	}
 	free := s.amount.minus(s.spentMoney).minus(others.amount()).minus(used.amount())
-	more := unused.amount().over2()
+	more := unused.amount().halved(1)
 	if m := need.amount(); !m.isZero() {
-		more = larger(more, larger(m, free.over2().over2().over2()))
+		more = larger(more, larger(m, free.halved(budgetHalvings)))
 	}
 	if free.less(more) {
 		more = free
@@ -199,11 +200,11 @@ func (s *scope) divide(others, need, unused share) share {
 	return n
 }
 
-func headroom(rule int) int64 {
+func halvings(rule int) uint {
 	if rule == inTokens {
-		return budgetHeadroom
+		return budgetHalvings
 	}
-	return rateHeadroom
+	return rateHalvings
 }
 
 // unusedAt returns what the scope holds beyond what is in use, before what has been spent is read again; the caller holds
@@ -407,9 +408,12 @@ func (h *scopeShard) appendHeld(dst []*scope) []*scope {
 	return dst
 }
 
-// Run renews shares until ctx ends. told is given the error of a round that failed, nil for one that did not; shares then
+// Run renews shares until ctx ends, or returns at once where nothing is divided. told is given the error of a round that failed, nil for one that did not; shares then
 // serve until their lease ends.
 func (e *Engine) Run(ctx context.Context, told func(error)) {
+	if e.opts.Shares == nil {
+		return
+	}
 	t := time.NewTicker(renewEvery)
 	defer t.Stop()
 	for {

@@ -76,9 +76,7 @@ func (s *server) startBackground(ctx context.Context) {
 	s.background.Go(func() { s.deploy(ctx) })
 	s.background.Go(func() { s.raiseAlerts(ctx) })
 	s.background.Go(func() { s.readBudgets(ctx) })
-	if _, divided := s.store.(store.Shares); divided {
-		s.background.Go(func() { s.renewShares(ctx) })
-	}
+	s.background.Go(func() { s.renewShares(ctx) })
 	s.background.Go(func() { s.alerts.Run(ctx) })
 	s.background.Go(func() {
 		today := func() store.Day { return store.DayOf(time.Now(), s.cfg.Billing.TimeZone) }

@@ -1,16 +1,12 @@
 package pgtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Bouncer is a running PgBouncer in transaction mode before a server.
@@ -64,32 +60,10 @@ max_client_conn = 500
 		return nil, errors.Join(err, os.RemoveAll(b.dir))
 	}
 	go func() { _ = b.cmd.Wait(); close(b.exited) }()
-	if err := b.await(); err != nil {
-		return nil, errors.Join(err, b.Stop())
+	if err := await(b.URL("postgres"), b.exited); err != nil {
+		return nil, errors.Join(fmt.Errorf("PgBouncer: %w", err), b.Stop())
 	}
 	return b, nil
-}
-
-func (b *Bouncer) await() error {
-	deadline := time.After(10 * time.Second)
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		conn, err := pgx.Connect(ctx, b.URL("postgres"))
-		if err == nil {
-			err = conn.Close(ctx)
-		}
-		cancel()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-b.exited:
-			return errors.New("PgBouncer has ended")
-		case <-deadline:
-			return fmt.Errorf("PgBouncer does not answer: %w", err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // URL returns the URL of a database by way of PgBouncer.

@@ -248,10 +248,18 @@ func (s *Server) Start() error {
 	exited := make(chan struct{})
 	s.exited = exited
 	go func(c *exec.Cmd) { _ = c.Wait(); close(exited) }(s.process)
+	if err := await(s.superURL("postgres"), exited); err != nil {
+		return fmt.Errorf("the server: %w\n%s", err, s.Log())
+	}
+	return nil
+}
+
+// await waits until somebody answers at a URL, unless the process that is to ends before.
+func await(url string, exited <-chan struct{}) error {
 	deadline := time.After(30 * time.Second)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		conn, err := pgx.Connect(ctx, s.superURL("postgres"))
+		conn, err := pgx.Connect(ctx, url)
 		if err == nil {
 			err = conn.Close(ctx)
 		}
@@ -261,9 +269,9 @@ func (s *Server) Start() error {
 		}
 		select {
 		case <-exited:
-			return fmt.Errorf("the server has ended: %w\n%s", err, s.Log())
+			return fmt.Errorf("has ended: %w", err)
 		case <-deadline:
-			return fmt.Errorf("the server does not answer: %w\n%s", err, s.Log())
+			return fmt.Errorf("does not answer: %w", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
