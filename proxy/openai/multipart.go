@@ -6,6 +6,8 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -75,7 +77,7 @@ func (p *peeker) part(body []byte, header string, content span) *Error {
 	seen := false
 	for line := range strings.SplitSeq(header, "\r\n") {
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || name != strings.TrimSpace(name) || strings.ContainsAny(line, "\r\n\x00") {
+		if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			return malformed("a part has a damaged header")
 		}
 		switch textproto.CanonicalMIMEHeaderKey(name) {

@@ -124,6 +124,8 @@ func FuzzPeekMultipart(f *testing.F) {
 	f.Add(body, contentType)
 	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--b--"), "multipart/form-data; boundary=b")
 	f.Add([]byte("--b\r\n\r\n\r\n--b--"), "multipart/form-data; boundary=b")
+	f.Add([]byte("--b\r\nContent-Disposition: form-data;\fname=model\r\n\r\nm\r\n--b--"), "multipart/form-data; boundary=b")
+	f.Add([]byte("--b\r\nX Y: z\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--b--"), "multipart/form-data; boundary=b")
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		r, err := PeekMultipart(DialectTranscriptions, body, contentType)
 		if err != nil {
