@@ -107,7 +107,10 @@ test('the file of the consumption says what the page says', async () => {
     for (const n of plain) assert.ok(total.includes(n), `${n} in ${total.join(' | ')}`);
     assert.ok(units.length > 1, `the demo has used other units than tokens: ${units}`);
     for (const line of units) {
-      const n = line.split(' ')[0].replace(/\D/g, ''); // "516 images 1024×1024", "62,805.424 s of audio": milliseconds in the file
+      // "516 images 1024×1024", "62,805.42 s of audio": milliseconds in the file.
+      const [figure, unit] = line.split(' ');
+      const [whole, part = ''] = figure.split(language === 'de' ? ',' : '.');
+      const n = whole.replace(/\D/g, '') + (unit === 's' ? part.padEnd(3, '0') : part);
       assert.ok(total.includes(n), `${n} of "${line}" in ${total.join(' | ')}`);
     }
     await visitor.leave();
