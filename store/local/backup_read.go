@@ -172,7 +172,7 @@ func (r *backupReader) admitPart(name string, size int64) error {
 	case backupRows:
 		ok = size <= maxBackupRows
 	case backupLog:
-		_, ok = usagelog.IsSegmentName(base)
+		ok = usagelog.IsPieceName(base)
 	case backupSecrets:
 		ok = size <= maxBackupSecret && base != "" && base != "." && base != ".." && base != "db" && base != "log" && !strings.ContainsAny(base, `/\`)
 	}

@@ -135,6 +135,9 @@ func (l *Log) appendFrame(payload []byte, durable bool) (Position, uint64, error
 		return Position{}, 0, l.undoWrite(writeFailure(err))
 	}
 	pos := l.end
+	if pos.Offset == segmentHeaderBytes {
+		l.begun = h.time()
+	}
 	l.end.Offset += int64(len(frame))
 	l.bytes += int64(len(frame))
 	l.lastSeq, l.chain = h.seq, sum

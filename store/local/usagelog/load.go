@@ -7,22 +7,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"llmhub/store"
 )
 
 // load checks the folder and brings the log to the state after its last whole frame.
 func (l *Log) load() error {
-	count, err := l.listSegments()
+	var err error
+	if l.first, err = l.readBase(); err != nil {
+		return err
+	}
+	last, err := l.listSegments()
 	if err != nil {
 		return err
 	}
 	known := l.readEvidence()
-	heads, err := l.readHeads(count)
+	heads, err := l.readHeads(last)
 	if err != nil {
 		return err
 	}
-	unborn := len(heads) < int(count) // the last segment was never used
+	unborn := last > 0 && (len(heads) == 0 || heads[len(heads)-1].number < last) // the last segment was never used
 	if len(heads) > 0 {
 		if err := l.loadLast(heads[len(heads)-1], unborn); err != nil {
 			return err
@@ -30,19 +35,22 @@ func (l *Log) load() error {
 	}
 	l.synced.Store(known)
 	if known > l.lastSeq {
-		return damaged(l.segmentPath(max(1, uint32(len(heads)))), l.end.Offset,
+		return damaged(l.segmentPath(max(l.first.number, l.end.Segment)), l.end.Offset,
 			fmt.Sprintf("the log ends with frame %d, but frame %d was acknowledged", l.lastSeq, known))
 	}
 	if l.readOnly {
 		return nil
 	}
-	return l.prepare(count, len(heads))
+	if err := l.removeOld(); err != nil {
+		return err
+	}
+	return l.prepare(last, unborn, len(heads) == 0)
 }
 
 // readHeads reads the headers of all segments, but for a last one whose header is incomplete.
-func (l *Log) readHeads(count uint32) ([]segmentHeader, error) {
-	heads := make([]segmentHeader, 0, count)
-	for n := uint32(1); n <= count; n++ {
+func (l *Log) readHeads(last uint32) ([]segmentHeader, error) {
+	var heads []segmentHeader
+	for n := l.first.number; n <= last; n++ {
 		f, err := os.Open(l.segmentPath(n))
 		if err != nil {
 			return nil, fmt.Errorf("usage log: %w", err)
@@ -53,7 +61,7 @@ func (l *Log) readHeads(count uint32) ([]segmentHeader, error) {
 			return nil, fmt.Errorf("usage log: %w", serr)
 		}
 		switch {
-		case errors.Is(err, errIncomplete) && n == count:
+		case errors.Is(err, errIncomplete) && n == last && (n == 1 || len(heads) > 0):
 			return heads, nil
 		case errors.Is(err, errIncomplete):
 			return nil, damaged(l.segmentPath(n), 0, err.Error())
@@ -61,13 +69,30 @@ func (l *Log) readHeads(count uint32) ([]segmentHeader, error) {
 			return nil, err
 		case n == 1:
 			l.salt = head.salt
-		case head.salt != l.salt || head.firstSeq < heads[n-2].firstSeq:
+		case n == l.first.number && head != l.first.segmentHeader:
+			return nil, damaged(l.segmentPath(n), 0, "the segment is not the one that the base goes on with")
+		case n == l.first.number:
+			l.salt = head.salt
+		case head.salt != l.salt || head.firstSeq < heads[len(heads)-1].firstSeq:
 			return nil, damaged(l.segmentPath(n), 0, "the segment belongs to another log")
 		}
 		heads = append(heads, head)
 		l.bytes += info.Size()
 	}
 	return heads, nil
+}
+
+// removeOld removes what an interrupted Trim has left.
+func (l *Log) removeOld() error {
+	err := removeIfThere(filepath.Join(l.dir, baseNewName))
+	entries, rerr := os.ReadDir(l.dir)
+	err = errors.Join(err, rerr)
+	for _, e := range entries {
+		if n, ok := segmentNumber(e.Name()); ok && n < l.first.number {
+			err = errors.Join(err, removeIfThere(filepath.Join(l.dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // loadLast reads the last segment through. sealed says that another one was begun behind it, so that its end cannot be
@@ -85,7 +110,11 @@ func (l *Log) loadLast(head segmentHeader, sealed bool) error {
 	r := newFrameReader(f, segmentHeaderBytes, info.Size(), l.salt)
 	r.seq, r.chain = head.firstSeq, head.previous
 	for err == nil {
-		_, _, err = r.next()
+		begins := r.offset == segmentHeaderBytes
+		var h frameHeader
+		if h, _, err = r.next(); err == nil && begins {
+			l.begun = h.time()
+		}
 	}
 	var bad *faultyFrame
 	if errors.As(err, &bad) {
@@ -103,15 +132,15 @@ func (l *Log) loadLast(head segmentHeader, sealed bool) error {
 
 // prepare makes the log ready for appending: it removes what was never finished and syncs what is there, since frames
 // found may have been in the page cache only.
-func (l *Log) prepare(count uint32, whole int) error {
-	if whole < int(count) {
-		path := l.segmentPath(count)
+func (l *Log) prepare(last uint32, unborn, empty bool) error {
+	if unborn {
+		path := l.segmentPath(last)
 		l.logger.Warn("usage log: removing a segment that was never used", "file", path)
 		if err := errors.Join(os.Remove(path), syncFolder(l.dir)); err != nil {
 			return fmt.Errorf("usage log: %w", err)
 		}
 	}
-	if err := l.openLast(whole); err != nil {
+	if err := l.openLast(empty); err != nil {
 		return err
 	}
 	if err := errors.Join(l.syncFile(l.file), syncFolder(l.dir)); err != nil {
@@ -123,8 +152,8 @@ func (l *Log) prepare(count uint32, whole int) error {
 }
 
 // openLast opens the last segment for appending and cuts off an unfinished write, or creates the first segment.
-func (l *Log) openLast(whole int) error {
-	if whole == 0 {
+func (l *Log) openLast(empty bool) error {
+	if empty {
 		return l.createFirst()
 	}
 	path := l.segmentPath(l.end.Segment)

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Piece is the beginning of a segment's file. What it holds is never rewritten, so that it can be copied while the log grows.
+// Piece is the base, or the beginning of a segment's file. What it holds is never rewritten, so that it can be copied while
+// the log grows, but not while it is trimmed.
 type Piece struct {
 	// Name of the file within the log's folder.
 	Name string
@@ -24,14 +25,20 @@ func (l *Log) Pieces(end Position) ([]Piece, error) {
 	} else if now.Before(end) {
 		return nil, fmt.Errorf("usage log: it ends at %s, before %s", now, end)
 	}
+	l.writing.Lock()
+	begin := l.first
+	l.writing.Unlock()
 	var pieces []Piece
-	for n := uint32(1); n <= end.Segment; n++ {
+	if begin.number > 1 {
+		pieces = append(pieces, Piece{Name: baseName, Bytes: baseHeaderBytes + begin.bytes})
+	}
+	for n := begin.number; n <= end.Segment; n++ {
 		path := l.segmentPath(n)
 		size := end.Offset
 		if n < end.Segment {
 			info, err := os.Stat(path)
 			if errors.Is(err, os.ErrNotExist) {
-				return nil, damaged(path, 0, "the segment is missing")
+				return nil, l.missingSegment(n)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("usage log: %w", err)
@@ -59,8 +66,11 @@ func (l *Log) CopyPiece(w io.Writer, p Piece) error {
 	return err
 }
 
-// IsSegmentName says whether a file of the name is a segment, and which.
-func IsSegmentName(name string) (number uint32, ok bool) { return segmentNumber(name) }
+// IsPieceName says whether a piece can have the name.
+func IsPieceName(name string) bool {
+	_, ok := segmentNumber(name)
+	return ok || name == baseName
+}
 
 // Identity returns a text that tells the log from all others, but for its copies: its salt.
 func (l *Log) Identity() string { return fmt.Sprintf("%08x", l.salt) }

@@ -12,14 +12,22 @@ import (
 // Replay calls fn for every frame from a position on, in order, up to the end that the log has when Replay is called,
 // and returns that end. The zero Position stands for the beginning. The payload is valid during the call only. Replay
 // checks every checksum, their chain over frames and segments, and that numbers are consecutive; a fault is
-// store.ErrDamaged, as is a position behind the end. An error of fn ends Replay and is returned as it is.
+// store.ErrDamaged, as is a position behind the end; a position before the first is ErrRemoved. An error of fn ends
+// Replay and is returned as it is.
 func (l *Log) Replay(from Position, fn func(pos Position, seq uint64, at time.Time, payload []byte) error) (Position, error) {
 	end, err := l.readable()
 	if err != nil {
 		return from, err
 	}
+	if from == end { // a log that is only read may have no segment at all
+		return end, nil
+	}
+	first, _ := l.First()
 	if from == (Position{}) {
-		from = Position{Segment: 1, Offset: segmentHeaderBytes}
+		from = first
+	}
+	if from.Before(first) {
+		return from, ErrRemoved
 	}
 	if end.Before(from) {
 		return from, damaged(l.segmentPath(from.Segment), from.Offset,
@@ -85,7 +93,7 @@ func (l *Log) replaySegment(start, end Position, s *replayState, fn func(Positio
 func (l *Log) openSegment(number uint32, end Position) (*os.File, segmentHeader, int64, error) {
 	f, err := os.Open(l.segmentPath(number))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, segmentHeader{}, 0, damaged(l.segmentPath(number), 0, "the segment is missing")
+		return nil, segmentHeader{}, 0, l.missingSegment(number)
 	}
 	if err != nil {
 		return nil, segmentHeader{}, 0, fmt.Errorf("usage log: %w", err)
@@ -128,7 +136,7 @@ func readFailure(path string, err error) error {
 }
 
 // ReadAt returns the frame at a position that Append or Replay has given. Its checksum is checked, its place in the
-// chain is not. The payload belongs to the caller.
+// chain is not. The payload belongs to the caller. A frame that Trim has removed is ErrRemoved.
 func (l *Log) ReadAt(pos Position) (seq uint64, at time.Time, payload []byte, err error) {
 	end, err := l.readable()
 	if err != nil {
@@ -140,7 +148,7 @@ func (l *Log) ReadAt(pos Position) (seq uint64, at time.Time, payload []byte, er
 	path := l.segmentPath(pos.Segment)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, time.Time{}, nil, damaged(path, 0, "the segment is missing")
+		return 0, time.Time{}, nil, l.missingSegment(pos.Segment)
 	}
 	if err != nil {
 		return 0, time.Time{}, nil, fmt.Errorf("usage log: %w", err)

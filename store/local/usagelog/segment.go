@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,32 +111,34 @@ func segmentNumber(name string) (uint32, bool) {
 	return uint32(n), true
 }
 
-// listSegments returns how many segments there are; they are numbered from 1 without gaps.
-func (l *Log) listSegments() (uint32, error) {
+// listSegments returns the number of the last segment, 0 if there is none; they are numbered from that of the base
+// without gaps. Older ones are what an interrupted Trim has left.
+func (l *Log) listSegments() (last uint32, err error) {
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
 		return 0, fmt.Errorf("usage log: %w", err)
 	}
-	var count, highest uint32
+	there := map[uint32]bool{}
 	for _, e := range entries {
 		n, ok := segmentNumber(e.Name())
 		switch {
 		case ok && e.Type().IsRegular():
-			count++
-			highest = max(highest, n)
-		case e.Name() != lockName && e.Name() != evidenceName:
+			there[n] = true
+			last = max(last, n)
+		case !slices.Contains([]string{lockName, evidenceName, baseName, baseNewName}, e.Name()):
 			l.logger.Warn("usage log: ignoring a file that is not part of the log",
 				"file", filepath.Join(l.dir, e.Name()))
 		}
 	}
-	for n := uint32(1); count < highest; n++ {
-		if _, err := os.Stat(l.segmentPath(n)); errors.Is(err, os.ErrNotExist) {
+	if l.first.number > 1 {
+		last = max(last, l.first.number)
+	}
+	for n := l.first.number; n <= last; n++ {
+		if !there[n] {
 			return 0, damaged(l.segmentPath(n), 0, "the segment is missing")
-		} else if err != nil {
-			return 0, fmt.Errorf("usage log: %w", err)
 		}
 	}
-	return count, nil
+	return last, nil
 }
 
 // createSegment creates the file of a segment, durably with its folder entry, and returns it.

@@ -2,8 +2,8 @@
 //
 // Every frame carries a consecutive number, a checksum of its own and the checksum of the frame before it, so that
 // nothing can be changed, removed or exchanged unnoticed. Opening the log cuts off an unfinished write at its end and
-// refuses (store.ErrDamaged) whatever cannot have been left by one. docs/FORMAT.md draws the bytes and says what can
-// be told apart.
+// refuses (store.ErrDamaged) whatever cannot have been left by one. Whole segments can be removed from the beginning,
+// once what is to be kept of them has been put into a base. docs/FORMAT.md draws the bytes and says what can be told apart.
 //
 // The package refuses to interpret payloads, to repair damage, to retry a failed fsync, and to share its folder with
 // another process.
@@ -18,6 +18,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"llmhub/store"
 )
@@ -105,7 +106,9 @@ type Log struct {
 	// failed write.
 	writing sync.Mutex
 	file    *os.File
+	first   base // where the log begins
 	end     Position
+	begun   time.Time // when the first frame of the last segment was written, if it has any
 	lastSeq uint64
 	chain   uint32
 	bytes   int64
