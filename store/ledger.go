@@ -233,6 +233,9 @@ type Sum struct {
 	Quantities Quantities
 }
 
+// MinRetention is the shortest time for which an engine keeps single requests.
+const MinRetention = 24 * time.Hour
+
 // EventQuery selects single requests of a key, newest first.
 type EventQuery struct {
 	Key string
@@ -273,7 +276,8 @@ type Ledger interface {
 	// UsageVersion returns a number that changes with every commit of an event on a day of the half-open range: as long
 	// as it stays the same, so do the sums. Numbers say nothing beyond that, nor to another process.
 	UsageVersion(ctx context.Context, from, to Day) (uint64, error)
-	// Events returns single requests of a key, newest first, and the next page's cursor, empty behind the last.
+	// Events returns single requests of a key, newest first, and the next page's cursor, empty behind the last. An engine
+	// with a retention leaves out those settled longer ago.
 	Events(ctx context.Context, q EventQuery) (page []Event, next string, err error)
 	// LastUsed returns when each of the keys was last settled a request for; keys never used are absent.
 	LastUsed(ctx context.Context, keys []string) (map[string]time.Time, error)

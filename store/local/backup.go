@@ -96,6 +96,8 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, o BackupOptions) (Backu
 		return BackupManifest{}, ErrBackupRuns
 	}
 	defer s.backingUp.Unlock()
+	s.copying.RLock()
+	defer s.copying.RUnlock()
 	b, err := s.beginBackup(ctx, w, o)
 	if err != nil {
 		return BackupManifest{}, err

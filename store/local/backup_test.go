@@ -180,6 +180,21 @@ func TestRestored(t *testing.T) {
 	}
 }
 
+// TestRestoredWithoutUsage: there may be documents and no usage yet.
+func TestRestoredWithoutUsage(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	if _, err := s.Put(t.Context(), store.Write{Kind: "k", ID: "1", Body: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	file, _ := backupTo(t, s)
+	dir, _ := mustRestore(t, file)
+	restored := openTest(t, dir, Options{})
+	if got, want := everything(t, restored), everything(t, s); got != want {
+		t.Errorf("restored:\n%s\noriginal:\n%s", got, want)
+	}
+	newWriter(t, restored).commit(1)
+}
+
 // everything lists sums, single requests, and documents with their versions as a watch tells of them.
 func everything(t *testing.T, s *Store) string {
 	t.Helper()

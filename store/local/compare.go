@@ -1,15 +1,17 @@
 package local
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"llmhub/store"
+	"llmhub/store/local/usagelog"
 )
 
-// compare compares the state at the folded position with the rows of the database.
-func (v *verifier) compare(txn *badger.Txn) error {
+// compare compares the state at the folded position with the rows of the database. begin is where the log begins.
+func (v *verifier) compare(txn *badger.Txn, begin usagelog.Position) error {
 	months, global, totals := groupCells(v.cells)
 	stored := ledger{}
 	stored.init(v.ledger.days.location)
@@ -26,7 +28,7 @@ func (v *verifier) compare(txn *badger.Txn) error {
 		compareSums(v, txn, rowMonth, 3, months, func(p [3]uint32) [3]uint32 { return p }),
 		compareSums(v, txn, rowGlobal, 2, global, func(p [3]uint32) [2]uint32 { return [2]uint32{p[0], p[1]} }),
 		compareSums(v, txn, rowTotal, 2, totals, func(p [3]uint32) [2]uint32 { return [2]uint32{p[0], p[1]} }),
-		v.compareKeys(txn),
+		v.compareKeys(txn, begin),
 	)
 }
 
@@ -88,39 +90,40 @@ func compareSums[K comparable](v *verifier, txn *badger.Txn, row byte, parts int
 }
 
 // compareKeys compares when keys were last used and where their events stand.
-func (v *verifier) compareKeys(txn *badger.Txn) error {
-	wantLast, gotLast := map[uint32]int64{}, map[uint32]int64{}
-	wantFrames, gotFrames := map[uint32]fingerprint{}, map[uint32]fingerprint{}
-	for key, k := range v.keys {
-		wantLast[key], wantFrames[key] = k.last, k.frames
-	}
-	for key := range v.keys {
+func (v *verifier) compareKeys(txn *badger.Txn, begin usagelog.Position) error {
+	gotLast := map[uint32]int64{}
+	for key := range v.last {
 		at, err := getUint64(txn, rowKey(rowLast, key))
 		if err != nil {
 			return err
 		}
 		gotLast[key] = int64(at)
 	}
+	wantFrames, gotFrames := map[uint32]fingerprint{}, map[uint32]fingerprint{}
+	for key, k := range v.frames {
+		wantFrames[key] = k.all
+	}
 	err := eachRow(txn, []byte{rowFrames}, func(k, value []byte) error {
-		if len(k) != 13 {
-			return damagedRow(k)
-		}
-		p, err := keyParts(k[:5], 1)
-		if err != nil {
-			return err
-		}
-		positions, ok := decodePositions(value, nil)
-		if !ok {
-			return damagedRow(k)
-		}
-		f := gotFrames[p[0]]
+		key, positions, err := decodeFrames(k, value)
+		f := gotFrames[key]
 		for _, pos := range positions {
-			f.add(pos)
+			if !pos.Before(begin) { // older ones stay in a row with younger ones, or until the next trim
+				f.add(pos)
+				gotFrames[key] = f
+			}
 		}
-		gotFrames[p[0]] = f
-		return nil
+		return err
 	})
-	compareMaps(v, "last use of key", wantLast, gotLast)
+	compareMaps(v, "last use of key", v.last, gotLast)
 	compareMaps(v, "index of frames of key", wantFrames, gotFrames)
 	return err
+}
+
+// decodeFrames reads a row of positions of frames.
+func decodeFrames(row, value []byte) (key uint32, positions []usagelog.Position, err error) {
+	positions, ok := decodePositions(value, nil)
+	if !ok || len(row) != 13 {
+		return 0, nil, damagedRow(row)
+	}
+	return binary.BigEndian.Uint32(row[1:]), positions, nil
 }

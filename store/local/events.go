@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -47,6 +48,10 @@ type pager struct {
 	ctx   context.Context
 	key   uint32
 	limit int
+	// since is when the oldest event that is shown was settled, in Unix milliseconds.
+	since int64
+	// begin is where the log begins.
+	begin usagelog.Position
 	// before is the place behind which the page starts; nil for the first page.
 	before *place
 
@@ -57,7 +62,7 @@ type pager struct {
 
 // Events implements store.Ledger: newest first in the order of commits.
 func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, string, error) {
-	p := &pager{s: s, ctx: ctx, limit: store.PageSize(q.Limit)}
+	p := &pager{s: s, ctx: ctx, limit: store.PageSize(q.Limit), since: s.keptSince(time.Now())}
 	if q.Cursor != "" {
 		before, err := parsePlace(q.Cursor)
 		if err != nil {
@@ -69,6 +74,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) ([]store.Event, 
 		return nil, "", err
 	}
 	defer s.leave()
+	p.begin, _ = s.log.First()
 	waiting, known := s.ledger.waitingFrames(q.Key, &p.key)
 	if !known {
 		return nil, "", ctx.Err()
@@ -142,7 +148,7 @@ func (p *pager) scan(txn *badger.Txn) error {
 // addFrames adds events of frames given oldest first, until the page is full.
 func (p *pager) addFrames(positions []usagelog.Position) error {
 	for _, pos := range slices.Backward(positions) {
-		if p.more {
+		if p.more || pos.Before(p.begin) {
 			return nil
 		}
 		if p.before != nil && p.before.pos.Before(pos) {
@@ -160,6 +166,9 @@ func (p *pager) addFrames(positions []usagelog.Position) error {
 
 func (p *pager) addFrame(pos usagelog.Position) error {
 	seq, _, payload, err := p.s.log.ReadAt(pos)
+	if errors.Is(err, usagelog.ErrRemoved) {
+		return nil // since the page was begun
+	}
 	if err != nil {
 		return err
 	}
@@ -172,7 +181,7 @@ func (p *pager) addFrame(pos usagelog.Position) error {
 	p.s.ledger.state.RUnlock()
 	for i := len(f.events) - 1; i >= 0; i-- {
 		e := &f.events[i]
-		if e.key != p.key || p.before != nil && pos == p.before.pos && uint32(i) >= p.before.index {
+		if e.key != p.key || e.at < p.since || p.before != nil && pos == p.before.pos && uint32(i) >= p.before.index {
 			continue
 		}
 		if len(p.page) == p.limit {

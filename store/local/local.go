@@ -31,6 +31,9 @@ type Options struct {
 	Location *time.Location
 	// FloorBytes is the free space below which Ready reports store.ErrNoSpace; 0 means none.
 	FloorBytes int64
+	// Retention is how long single requests are kept, at least MinRetention; 0 means for ever. Older ones are not shown,
+	// and are removed from the disk within about a day. Sums are not affected.
+	Retention time.Duration
 	// Logger receives what an operator should know; nil discards it.
 	Logger *slog.Logger
 	// Faults makes writes and syncs of the log fail; for tests.
@@ -42,6 +45,8 @@ type Options struct {
 	segmentBytes int64
 	// freeSpace is asked instead of the file system, for tests.
 	freeSpace func(dir string) (free, total int64, err error)
+	// trimEvery is the time between looks for what is older than the retention, for tests; 0 means an hour, negative never.
+	trimEvery time.Duration
 	// foldFault is called before each transaction of a fold, for tests; an error makes the fold fail.
 	foldFault func() error
 }
@@ -49,6 +54,7 @@ type Options struct {
 const (
 	foldInterval    = time.Second
 	collectInterval = 10 * time.Minute
+	trimInterval    = time.Hour
 )
 
 // Store is an open data folder. It implements store.Documents and store.Ledger; all methods may be called
@@ -66,8 +72,12 @@ type Store struct {
 
 	documents documents
 	ledger    ledger
-	// backingUp is held while a backup is taken.
+	// backingUp is held while a backup is taken. copying is held for reading while segments of the log are copied, and
+	// for writing while some are removed.
 	backingUp sync.Mutex
+	copying   sync.RWMutex
+	// framesFrom is the beginning of the log that all rows of frames are known to agree with. The holder of copying has it.
+	framesFrom usagelog.Position
 
 	// life guards closing; active counts the calls that are using db and log.
 	life    sync.Mutex
@@ -87,6 +97,9 @@ var (
 // or a power cut has left. The error wraps store.ErrDamaged if stored bytes are not what was written, and
 // store.ErrNoSpace if the disk is too full to open the folder safely.
 func Open(dir string, o Options) (*Store, error) {
+	if o.Retention != 0 && o.Retention < store.MinRetention {
+		return nil, fmt.Errorf("open data folder %s: %w: single requests are kept for %s at least", dir, store.ErrInvalid, store.MinRetention)
+	}
 	s, err := openParts(dir, o, usagelog.Open)
 	if err != nil {
 		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
@@ -100,6 +113,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.background.Go(func() { s.foldLoop(every) })
 	s.background.Go(s.collectLoop)
+	if o.Retention > 0 {
+		s.background.Go(s.trimLoop)
+	}
 	return s, nil
 }
 

@@ -30,7 +30,7 @@ func (s *Store) recover() error {
 	}
 	var f frame
 	next := at.seq + 1
-	_, err = s.log.Replay(at.end, func(pos usagelog.Position, seq uint64, _ time.Time, payload []byte) error {
+	_, err = s.log.Replay(s.behind(at), func(pos usagelog.Position, seq uint64, _ time.Time, payload []byte) error {
 		if seq != next {
 			return fmt.Errorf("%w: the log goes on with frame %d where %d belongs", store.ErrDamaged, seq, next)
 		}
@@ -91,14 +91,25 @@ func (l *ledger) checkNumbers(f *frame) error {
 	return nil
 }
 
-// checkLogReaches refuses a log that lacks what the sums contain, and a database that lacks what the log shows to have
-// been there.
+// checkLogReaches refuses a log that lacks what the sums contain, and sums that lack what has been removed from the log.
 func (s *Store) checkLogReaches(at folded) error {
 	if last := s.log.LastSeq(); last < at.seq || s.log.End().Before(at.end) {
 		return fmt.Errorf("%w: the usage log ends with frame %d, but %d are contained in the sums; restore the folder log/",
 			store.ErrDamaged, last, at.seq)
 	}
+	if _, first := s.log.First(); at.seq+1 < first {
+		return fmt.Errorf("%w: the sums contain frames up to %d, but the usage log begins with frame %d; restore the folder db/",
+			store.ErrDamaged, at.seq, first)
+	}
 	return nil
+}
+
+// behind returns where the log goes on behind what is folded.
+func (s *Store) behind(at folded) usagelog.Position {
+	if first, _ := s.log.First(); at.end.Before(first) {
+		return first
+	}
+	return at.end
 }
 
 // readState reads the ledger's rows. A new folder is given its format and time zone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,14 +22,16 @@ type VerifyReport struct {
 	Frames  int64 `json:"frames"`
 	Batches int64 `json:"batches"`
 	Events  int64 `json:"events"`
+	// RemovedEvents are older than the retention; only their sums are kept, in the log's base.
+	RemovedEvents int64 `json:"removed_events"`
 	// UnfoldedFrames are not part of the stored sums yet; they are added when the folder is next opened.
 	UnfoldedFrames int64 `json:"unfolded_frames"`
 	// DuplicateBatches and DuplicateRequests are counted more than once.
 	DuplicateBatches  int64 `json:"duplicate_batches"`
 	DuplicateRequests int64 `json:"duplicate_requests"`
-	// Keys is how many keys have events.
+	// Keys is how many keys have, or had, events.
 	Keys int `json:"keys"`
-	// First and Last are the times of the oldest and the newest event; zero without events.
+	// First and Last are the times of the oldest and the newest event that the log has; zero without events.
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
 	// OpenMarks are requests begun and neither settled nor void.
@@ -47,7 +50,7 @@ func (r *VerifyReport) differ(format string, args ...any) {
 	r.Differences = append(r.Differences, fmt.Sprintf(format, args...))
 }
 
-// Verify reads the whole usage log, adds everything up anew and compares it with the sums. The error wraps
+// Verify reads the whole usage log, from its base on, adds everything up anew and compares it with the sums. The error wraps
 // store.ErrDamaged if they differ or the log is damaged; the report is then filled as far as it was possible. The data
 // folder must not be in use. Memory is needed for a row per key, model and day, and a bit per request.
 func Verify(ctx context.Context, dir string, o Options) (VerifyReport, error) {
@@ -71,22 +74,18 @@ func Verify(ctx context.Context, dir string, o Options) (VerifyReport, error) {
 
 // verifier adds up the log.
 type verifier struct {
+	*account
 	report VerifyReport
 	at     folded
-	// ledger follows names, sources and open requests.
-	ledger ledger
-	delta  *delta
-	cells  map[cell]*sum
-	keys   map[uint32]*keyCheck
+	frames map[uint32]*keyFrames
 	// requests holds which requests have an event.
 	requests map[store.Source]requestSet
 }
 
-// keyCheck is what is known of a key: its last use, and a fingerprint of the positions of its frames.
-type keyCheck struct {
-	last      int64 // Unix milliseconds
-	lastFrame usagelog.Position
-	frames    fingerprint
+// keyFrames is a fingerprint of the positions of the frames that have events of a key.
+type keyFrames struct {
+	last usagelog.Position
+	all  fingerprint
 }
 
 // fingerprint stands for a sequence of positions.
@@ -118,9 +117,7 @@ func (s requestSet) insert(n uint64) bool {
 }
 
 func (v *verifier) run(ctx context.Context, s *Store) error {
-	v.ledger.init(s.location)
-	v.delta = newDelta(1)
-	v.cells, v.keys = map[cell]*sum{}, map[uint32]*keyCheck{}
+	v.account, v.frames = newAccount(s.location), map[uint32]*keyFrames{}
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
 	isNew, err := s.checkFormat(txn)
@@ -133,6 +130,17 @@ func (v *verifier) run(ctx context.Context, s *Store) error {
 	if err := s.checkLogReaches(v.at); err != nil {
 		return err
 	}
+	_, err = s.log.ReadBase(func(content io.Reader) error {
+		return v.readBase(content, func(c cell, s sum) error {
+			v.cells[c] = &s
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	v.report.RemovedEvents = v.events
+	begin, _ := s.log.First()
 	compared := false
 	_, err = s.log.Replay(usagelog.Position{}, func(pos usagelog.Position, seq uint64, _ time.Time, payload []byte) error {
 		if err := ctx.Err(); err != nil {
@@ -140,16 +148,16 @@ func (v *verifier) run(ctx context.Context, s *Store) error {
 		}
 		if seq > v.at.seq && !compared {
 			compared = true
-			if err := v.compare(txn); err != nil {
+			if err := v.compare(txn, begin); err != nil {
 				return err
 			}
 		}
 		return v.frame(pos, seq, payload)
 	})
 	if err == nil && !compared {
-		err = v.compare(txn)
+		err = v.compare(txn, begin)
 	}
-	v.report.Keys, v.report.OpenMarks = len(v.keys), len(v.ledger.open)
+	v.report.Keys, v.report.OpenMarks = len(v.last), len(v.ledger.open)
 	return badgerError(err)
 }
 
@@ -158,7 +166,10 @@ func (v *verifier) frame(pos usagelog.Position, seq uint64, payload []byte) erro
 	var f frame
 	err := f.decode(payload)
 	if err == nil {
-		err = v.ledger.checkNumbers(&f)
+		if f.seq > 0 {
+			v.batch(&f, seq)
+		}
+		err = v.add(&f)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: usage log, frame %d at %s: %w", store.ErrDamaged, seq, pos, err)
@@ -167,23 +178,13 @@ func (v *verifier) frame(pos usagelog.Position, seq uint64, payload []byte) erro
 	if seq > v.at.seq {
 		v.report.UnfoldedFrames++
 	}
-	if f.seq > 0 {
-		v.batch(&f, seq)
-	}
-	for i, name := range f.names {
-		v.ledger.numbers[name] = f.firstName + uint32(i)
-	}
-	v.ledger.names = append(v.ledger.names, f.names...)
-	for i := range f.marks {
-		v.ledger.applyMark(v.delta, &f.marks[i])
-	}
 	for i := range f.events {
 		v.event(&f.events[i], pos)
 	}
-	clear(v.delta.marks)
 	return nil
 }
 
+// batch checks that a batch follows the one before. It comes before the batch is added.
 func (v *verifier) batch(f *frame, seq uint64) {
 	v.report.Batches++
 	switch last := v.ledger.seqs[f.source]; {
@@ -193,7 +194,6 @@ func (v *verifier) batch(f *frame, seq uint64) {
 	case f.seq > last+1:
 		v.report.differ("frame %d has batch %d of source %d behind batch %d", seq, f.seq, f.source, last)
 	}
-	v.ledger.seqs[f.source] = max(v.ledger.seqs[f.source], f.seq)
 }
 
 func (v *verifier) event(e *event, pos usagelog.Position) {
@@ -213,16 +213,13 @@ func (v *verifier) event(e *event, pos usagelog.Position) {
 		v.report.DuplicateRequests++
 		v.report.differ("request %s is counted more than once", e.id)
 	}
-	addTo(v.cells, cell{key: e.key, model: e.model, day: v.ledger.days.of(e.at)}, e.sum())
-	k := v.keys[e.key]
+	k := v.frames[e.key]
 	if k == nil {
-		k = &keyCheck{}
-		v.keys[e.key] = k
+		k = &keyFrames{}
+		v.frames[e.key] = k
 	}
-	k.last = max(k.last, e.at)
-	if k.lastFrame != pos {
-		k.lastFrame = pos
-		k.frames.add(pos)
+	if k.last != pos {
+		k.last = pos
+		k.all.add(pos)
 	}
-	v.ledger.settle(v.delta, e.id)
 }

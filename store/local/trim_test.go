@@ -1,0 +1,409 @@
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"pgregory.net/rapid"
+
+	"llmhub/store"
+)
+
+const testRetention = 30 * 24 * time.Hour
+
+// trimMachine does at random what can happen to a folder with a retention, and compares it with lists of what was
+// committed.
+type trimMachine struct {
+	t   *testing.T
+	dir string
+	o   Options
+	now time.Time
+	s   *Store
+
+	src      store.Source
+	seq, n   uint64
+	events   []store.Event
+	orphans  map[store.RequestID]bool
+	restored int
+}
+
+func (m *trimMachine) must(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *trimMachine) open() {
+	m.t.Helper()
+	m.s = openTest(m.t, m.dir, m.o)
+	var err error
+	m.src, err = m.s.NewSource(m.t.Context())
+	m.must(err)
+	m.seq, m.n = 0, 0
+}
+
+// close ends the process; in a crash what is not folded stays so.
+func (m *trimMachine) close(crash bool) {
+	m.t.Helper()
+	m.s.options.foldFault = func() error {
+		if crash {
+			return errCrash
+		}
+		return nil
+	}
+	m.must(m.s.Close())
+}
+
+func (m *trimMachine) id() store.RequestID {
+	m.n++
+	return store.NewRequestID(m.src, m.n)
+}
+
+// at returns a time on either side of the retention's edge.
+func (m *trimMachine) at(r *rapid.T) time.Time {
+	hours := rapid.OneOf(rapid.IntRange(0, 29*24), rapid.IntRange(31*24, 100*24)).Draw(r, "hours ago")
+	return m.now.Add(-time.Duration(hours) * time.Hour)
+}
+
+// commit writes batches, half of the time with nothing but what is older than the retention, as it is with a log that
+// ages: only so do segments become old as a whole.
+func (m *trimMachine) commit(r *rapid.T) {
+	allOld := rapid.Bool().Draw(r, "old")
+	for range rapid.IntRange(1, 5).Draw(r, "batches") {
+		m.seq++
+		b := store.Batch{Source: m.src, Seq: m.seq}
+		for range rapid.IntRange(1, 8).Draw(r, "events") {
+			e := store.Event{
+				ID: m.id(), Key: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "key"),
+				Model: rapid.SampledFrom([]string{"m", "n"}).Draw(r, "model"), Deployment: "up/m", At: m.at(r),
+				Provenance: store.FromUpstream, Tokens: store.Tokens{Input: 10, Output: int64(m.n)},
+			}
+			if allOld && e.At.After(m.now.Add(-testRetention)) {
+				e.At = e.At.Add(-testRetention - time.Hour)
+			}
+			if m.n%2 == 0 {
+				e.Quantities = e.Quantities.Plus(store.UnitImage1024, int64(m.n))
+			}
+			b.Events = append(b.Events, e)
+		}
+		m.must(m.s.Commit(m.t.Context(), b))
+		m.must(m.s.Commit(m.t.Context(), b)) // again, as after an answer that was lost
+		m.events = append(m.events, b.Events...)
+	}
+}
+
+func (m *trimMachine) begin(*rapid.T) {
+	id := m.id()
+	m.must(m.s.Mark(m.t.Context(), m.src, []store.Mark{{Kind: store.MarkBegun, ID: id, Key: "d", Model: "m", Deployment: "up/m", At: m.now}}))
+	m.orphans[id] = true
+}
+
+func (m *trimMachine) trim(*rapid.T) { m.must(m.s.trim(m.t.Context(), m.now)) }
+
+// dieTrimming leaves off before the rows are removed that point to what is gone.
+func (m *trimMachine) dieTrimming(*rapid.T) {
+	m.must(m.s.log.EndSegment(time.Now().Add(time.Minute)))
+	first, err := m.s.firstKept(m.t.Context(), m.s.keptSince(m.now))
+	m.must(err)
+	if begin, _ := m.s.log.First(); first > begin.Segment {
+		m.must(m.s.trimTo(m.t.Context(), first))
+	}
+	m.close(true)
+	m.open()
+}
+
+func (m *trimMachine) fold(*rapid.T) { m.must(m.s.fold()) }
+
+func (m *trimMachine) restart(r *rapid.T) {
+	m.close(rapid.Bool().Draw(r, "crash"))
+	m.verify()
+	m.open()
+}
+
+func (m *trimMachine) verify() {
+	m.t.Helper()
+	report, err := Verify(m.t.Context(), m.dir, m.o)
+	m.must(err)
+	if all := report.Events + report.RemovedEvents; all != int64(len(m.events)) || report.OpenMarks != len(m.orphans) {
+		m.t.Fatalf("%d events and %d open requests were recorded, verified are %+v", len(m.events), len(m.orphans), report)
+	}
+}
+
+func (m *trimMachine) backup(*rapid.T) {
+	file, _ := backupTo(m.t, m.s)
+	m.close(false)
+	m.restored++
+	m.dir = filepath.Join(m.t.TempDir(), fmt.Sprint(m.restored))
+	_, err := Restore(m.t.Context(), file, m.dir, RestoreOptions{})
+	m.must(err)
+	m.open()
+}
+
+func (m *trimMachine) check(*rapid.T) {
+	type group struct {
+		key, model string
+		day        store.Day
+	}
+	sums := map[group]store.Sum{}
+	used := map[string]time.Time{}
+	for i := range m.events {
+		e := &m.events[i]
+		g := group{e.Key, e.Model, store.DayOf(e.At, m.o.Location)}
+		s := sums[g]
+		s.Key, s.Model, s.Day, s.Requests = g.key, g.model, g.day, s.Requests+1
+		s.Tokens.Add(e.Tokens)
+		s.Quantities = s.Quantities.PlusAll(e.Quantities)
+		sums[g] = s
+		if e.At.After(used[e.Key]) {
+			used[e.Key] = e.At
+		}
+	}
+	got, err := m.s.Usage(m.t.Context(), store.UsageQuery{From: 0, To: 40000, ByKey: true, ByModel: true, ByDay: true})
+	m.must(err)
+	for _, s := range got {
+		want := sums[group{s.Key, s.Model, s.Day}]
+		if s.Requests != want.Requests || s.Tokens != want.Tokens || !slices.Equal(s.Quantities, want.Quantities) {
+			m.t.Fatalf("usage %+v, want %+v", s, want)
+		}
+	}
+	if len(got) != len(sums) {
+		m.t.Fatalf("%d sums, want %d", len(got), len(sums))
+	}
+	last, err := m.s.LastUsed(m.t.Context(), []string{"a", "b", "c"})
+	m.must(err)
+	if !reflect.DeepEqual(last, used) {
+		m.t.Fatalf("last used %v, want %v", last, used)
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		m.checkPages(key)
+	}
+}
+
+// checkPages reads the single requests of a key in small pages.
+func (m *trimMachine) checkPages(key string) {
+	m.t.Helper()
+	var want, got []string
+	for _, e := range slices.Backward(m.events) {
+		if e.Key == key && e.At.After(m.now.Add(-testRetention)) {
+			want = append(want, fmt.Sprintf("%+v", e))
+		}
+	}
+	q := store.EventQuery{Key: key, Limit: 3}
+	for {
+		page, next, err := m.s.Events(m.t.Context(), q)
+		m.must(err)
+		for _, e := range page {
+			got = append(got, fmt.Sprintf("%+v", e))
+		}
+		if next == "" {
+			break
+		}
+		if q.Cursor = next; len(page) < q.Limit {
+			m.t.Fatalf("a page of %d has a next one", len(page))
+		}
+	}
+	if !slices.Equal(got, want) {
+		m.t.Fatalf("events of %s:\n%s\nwant:\n%s", key, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestRetentionMachine: however commits, folds, trims, crashes, verifications and backups follow one another, sums have all, and pages
+// what is not older than the retention.
+func TestRetentionMachine(t *testing.T) {
+	removed := int64(0)
+	rapid.Check(t, func(r *rapid.T) {
+		m := &trimMachine{
+			t: t, dir: t.TempDir(), now: time.Now().UTC().Truncate(time.Millisecond), orphans: map[store.RequestID]bool{},
+			o: Options{Location: berlin(t), Retention: testRetention, foldEvery: -1, trimEvery: -1, segmentBytes: 600},
+		}
+		m.open()
+		r.Repeat(map[string]func(*rapid.T){
+			"": m.check, "commit": m.commit, "commit more": m.commit, "begin": m.begin, "fold": m.fold, "trim": m.trim,
+			"die trimming": m.dieTrimming, "restart": m.restart, "backup": m.backup,
+		})
+		m.trim(r)
+		m.check(r)
+		m.close(false)
+		m.verify()
+		report, err := Verify(t.Context(), m.dir, m.o)
+		m.must(err)
+		removed += report.RemovedEvents
+	})
+	if removed == 0 {
+		t.Error("nothing was ever removed")
+	}
+}
+
+// trimmedFolder is a closed folder of which the first 20 of 30 requests have been removed, and a copy of its database as it was
+// before they were folded.
+func trimmedFolder(t *testing.T, o Options) (dir, olderDB string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := openTest(t, dir, o)
+	mustClose(t, s)
+	olderDB = t.TempDir()
+	if err := os.CopyFS(olderDB, os.DirFS(filepath.Join(dir, "db"))); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, dir, o)
+	w := newWriter(t, s)
+	for n := range 30 {
+		b := w.batch()
+		b.Events[0].At = time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+		if n < 20 {
+			b.Events[0].At = noon.Add(-365 * 24 * time.Hour)
+		}
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.trim(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	return dir, olderDB
+}
+
+var trimOptions = Options{Retention: testRetention, foldEvery: -1, trimEvery: -1, segmentBytes: 600}
+
+// TestTrimmedRows: nothing points to what is gone, and what is left on the disk is about what is shown.
+func TestTrimmedRows(t *testing.T) {
+	dir, _ := trimmedFolder(t, trimOptions)
+	report, err := Verify(t.Context(), dir, trimOptions)
+	if err != nil || report.RemovedEvents < 15 || report.RemovedEvents > 20 || report.Events+report.RemovedEvents != 30 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	s := openTest(t, dir, trimOptions)
+	begin, seq := s.log.First()
+	if begin.Segment < 3 || seq != uint64(report.RemovedEvents)+1 {
+		t.Fatalf("the log begins at %s with frame %d", begin, seq)
+	}
+	err = s.db.View(func(txn *badger.Txn) error {
+		return eachRow(txn, []byte{rowFrames}, func(k, value []byte) error {
+			_, positions, err := decodeFrames(k, value)
+			if err == nil && positions[len(positions)-1].Before(begin) {
+				err = fmt.Errorf("row %x points to %v only", k, positions)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for n := range 10 {
+		if _, err := os.Stat(filepath.Join(dir, "log", fmt.Sprintf("%08d.log", n))); err == nil && uint32(n) < begin.Segment {
+			t.Errorf("segment %d is still there", n)
+		}
+	}
+	// Without a retention what is left is shown whatever its age.
+	mustClose(t, s)
+	o := trimOptions
+	o.Retention = 0
+	s = openTest(t, dir, o)
+	shown := 0
+	for _, key := range []string{"key-0", "key-1", "key-2"} {
+		page, _, err := s.Events(t.Context(), store.EventQuery{Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += len(page)
+	}
+	if int64(shown) != report.Events || requests(t, s) != 30 {
+		t.Errorf("%d requests are shown of %d; the sums have %d", shown, report.Events, requests(t, s))
+	}
+}
+
+// TestOlderDatabaseThanBase: sums that lack what has been removed from the log are refused, by opening and by verifying.
+func TestOlderDatabaseThanBase(t *testing.T) {
+	dir, older := trimmedFolder(t, trimOptions)
+	db := filepath.Join(dir, "db")
+	if err := cmp.Or(os.RemoveAll(db), os.CopyFS(db, os.DirFS(older))); err != nil {
+		t.Fatal(err)
+	}
+	wantOpenError(t, dir, trimOptions, store.ErrDamaged, "restore the folder db/")
+	if _, err := Verify(t.Context(), dir, trimOptions); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "restore the folder db/") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTrimWaitsForBackup: nothing is removed that a backup is about to copy.
+func TestTrimWaitsForBackup(t *testing.T) {
+	o := trimOptions
+	s := openTest(t, t.TempDir(), o)
+	s.copying.RLock()
+	if err := s.trim(t.Context(), time.Now()); err == nil {
+		t.Error("segments are removed while a backup is taken")
+	}
+	s.copying.RUnlock()
+	if err := s.trim(t.Context(), time.Now()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRetentionIsBounded(t *testing.T) {
+	for _, d := range []time.Duration{-1, time.Hour, store.MinRetention - 1} {
+		if _, err := Open(t.TempDir(), Options{Retention: d}); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: %v", d, err)
+		}
+	}
+}
+
+// baseOf returns an account as a base.
+func baseOf(t testing.TB, a *account) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := a.writeBase(&b, func(func(cell, sum) error) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// FuzzBase reads any bytes as a base: a fault is store.ErrDamaged, and what is read is written the same.
+func FuzzBase(f *testing.F) {
+	a := newAccount(time.UTC)
+	f.Add(baseOf(f, a))
+	if err := a.add(&frame{source: 1, seq: 1, names: []string{"key", "model", "up/model"}, events: []event{
+		{id: store.NewRequestID(1, 1), at: noon.UnixMilli(), model: 1, deployment: 2, tokens: store.Tokens{Input: 3, Output: 400},
+			quantities: store.Quantities{}.Plus(store.UnitSearch, 7)},
+	}, marks: []mark{{kind: store.MarkBegun, id: store.NewRequestID(1, 2), model: 1, deployment: 2, at: noon.UnixMilli()}}}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(baseOf(f, a))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		a := newAccount(time.UTC)
+		var cells []cell
+		err := a.readBase(bytes.NewReader(content), func(c cell, s sum) error {
+			cells = append(cells, c)
+			a.cells[c] = &s
+			return nil
+		})
+		if err != nil {
+			if !errors.Is(err, store.ErrDamaged) {
+				t.Fatalf("%v is no damage", err)
+			}
+			return
+		}
+		if !slices.IsSortedFunc(cells, compareCells) {
+			t.Fatalf("sums in the order %v", cells)
+		}
+		again := newAccount(time.UTC)
+		err = again.readBase(bytes.NewReader(baseOf(t, a)), func(c cell, s sum) error {
+			again.cells[c] = &s
+			return nil
+		})
+		if err != nil || !reflect.DeepEqual(again, a) {
+			t.Fatalf("read again: %v\n%+v\n%+v", err, again, a)
+		}
+	})
+}
