@@ -56,6 +56,8 @@ type Billing struct {
 	TimeZone *time.Location
 	// Currency is a code of three capital letters, such as EUR.
 	Currency string
+	// RequestRetentionDays is for how many days single requests are kept; 0 means for ever. Sums always are.
+	RequestRetentionDays int
 }
 
 // Admin guards the management API.

@@ -40,6 +40,7 @@ func TestOneFault(t *testing.T) {
 		{"port", "", "listen: localhost:70000", `F:8: listen: "localhost:70000" is not an address such as 127.0.0.1:8080`},
 		{"zone", "", "billing: {time_zone: Europe/Bärlin}", `F:8: billing.time_zone: "Europe/Bärlin" is not a time zone such as Europe/Berlin or UTC`},
 		{"local zone", "", "billing: {time_zone: Local}", `F:8: billing.time_zone: "Local" is not a time zone such as Europe/Berlin or UTC`},
+		{"retention", "", "billing: {request_retention_days: -1}", `F:8: billing.request_retention_days: "-1" is not a whole number from 0 to 36500`},
 		{"currency", "", "billing: {currency: euro}", `F:8: billing.currency: "euro" is not a currency code such as EUR`},
 		{"size without unit", "", "free_space_floor: 512", `F:8: free_space_floor: must be a size such as 512MiB, not a number`},
 		{"size unit", "", "free_space_floor: 512MB", `F:8: free_space_floor: "512MB" is not a size such as 512MiB (units: B, KiB, MiB, GiB, TiB)`},

@@ -115,7 +115,7 @@ func TestExampleIsValidAndStatesDefaults(t *testing.T) {
 func TestSettings(t *testing.T) {
 	c, err := config.LoadEnv(write(t, minimal+`listen: ":0"
 free_space_floor: 0B
-billing: {time_zone: UTC, currency: CHF}
+billing: {time_zone: UTC, currency: CHF, request_retention_days: 90}
 keys: {pepper: false}
 limits: {body: 1 MiB, requests: 7}
 stream: {idle_timeout: 90s}
@@ -124,7 +124,7 @@ log: {level: debug}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != ":0" || c.FreeSpaceFloorBytes != 0 || c.Billing.TimeZone != time.UTC || c.Billing.Currency != "CHF" || c.Keys.Pepper ||
+	if c.Listen != ":0" || c.FreeSpaceFloorBytes != 0 || c.Billing.TimeZone != time.UTC || c.Billing.Currency != "CHF" || c.Billing.RequestRetentionDays != 90 || c.Keys.Pepper ||
 		c.Limits.BodyBytes != 1<<20 || c.Limits.Requests != 7 || c.Log.Level != slog.LevelDebug {
 		t.Errorf("settings are not taken: %+v", c)
 	}

@@ -13,6 +13,7 @@ const (
 	minAdminTokenBytes = 16
 	maxFloorBytes      = 1 << 50
 	maxDuration        = 24 * time.Hour
+	maxRetentionDays   = 36_500
 )
 
 var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
@@ -70,6 +71,7 @@ func (d *decoder) billing(into *Billing) reader {
 		d.Mapping(n,
 			optional("time_zone", d.zone(&into.TimeZone)),
 			optional("currency", d.Text(&into.Currency, 16, currencyForm, "a currency code such as EUR")),
+			optional("request_retention_days", yamldoc.Count(d.Decoder, &into.RequestRetentionDays, 0, maxRetentionDays)),
 		)
 	}
 }

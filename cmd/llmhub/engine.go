@@ -27,8 +27,13 @@ type engine interface {
 // orphansEvery is how often requests are looked for that a process which has died meanwhile had begun.
 const orphansEvery = 10 * time.Second
 
+// retention returns how long single requests are kept; 0 means for ever.
+func retention(cfg *config.Config) time.Duration {
+	return time.Duration(cfg.Billing.RequestRetentionDays) * 24 * time.Hour
+}
+
 func storeOptions(cfg *config.Config, log *slog.Logger) local.Options {
-	return local.Options{Location: cfg.Billing.TimeZone, FloorBytes: cfg.FreeSpaceFloorBytes, Logger: log}
+	return local.Options{Location: cfg.Billing.TimeZone, FloorBytes: cfg.FreeSpaceFloorBytes, Retention: retention(cfg), Logger: log}
 }
 
 // openStore opens the database of the configuration, or the data folder with the given options.

@@ -105,6 +105,7 @@ func printVerifyReport(env *environment, r local.VerifyReport, ok bool) error {
 		{"of them not in the sums yet", count(r.UnfoldedFrames)},
 		{"batches", count(r.Batches)},
 		{"requests", count(r.Events)},
+		{"removed by the retention, in the sums", count(r.RemovedEvents)},
 		{"time", span},
 		{"keys", count(int64(r.Keys))},
 		{"begun and not settled", count(int64(r.OpenMarks))},

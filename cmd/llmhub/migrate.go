@@ -82,6 +82,8 @@ type migrationReport struct {
 	Documents int64 `json:"documents"`
 	Batches   int64 `json:"batches"`
 	Requests  int64 `json:"requests"`
+	// Removed requests are older than the folder's retention: only their sums are there to be moved.
+	Removed int64 `json:"removed_requests"`
 	// Sums are those by key, model and day that were compared.
 	Sums int `json:"sums"`
 	// Open requests were begun and are neither settled nor void; they are settled by the first process on the database.
@@ -94,7 +96,7 @@ func (m *migration) run(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return explainVerify(err)
 	}
-	m.report.Requests, m.report.Batches = verified.Events, verified.Batches
+	m.report.Requests, m.report.Batches, m.report.Removed = verified.Events, verified.Batches, verified.RemovedEvents
 	if m.from, err = local.Open(m.dir, o); err != nil {
 		return explainVerify(err)
 	}
@@ -121,6 +123,7 @@ func (m *migration) run(ctx context.Context, asJSON bool) error {
 	}
 	return printTable(m.env.stdout, left("MIGRATED", "and compared"), [][]string{
 		{"documents", count(m.report.Documents)}, {"batches", count(m.report.Batches)}, {"requests", count(m.report.Requests)},
+		{"removed before, in the sums", count(m.report.Removed)},
 		{"sums by key, model and day", count(int64(m.report.Sums))}, {"begun and not settled", count(int64(m.report.Open))},
 	})
 }
@@ -148,6 +151,9 @@ func (m *migration) move(ctx context.Context) error {
 	}
 	version, err := m.documents(ctx)
 	if err != nil {
+		return err
+	}
+	if err := m.removed(ctx); err != nil {
 		return err
 	}
 	if err := m.batches(ctx); err != nil {
@@ -214,6 +220,16 @@ func (m *migration) documents(ctx context.Context) (store.Version, error) {
 		return 0, err
 	}
 	return version, flush()
+}
+
+// removed moves the sums of requests that the retention has removed.
+func (m *migration) removed(ctx context.Context) error {
+	r, err := m.from.ExportRemoved()
+	if err != nil || r.Requests == 0 {
+		return err
+	}
+	m.progress.say("moving: the sums of %s requests that are not kept any more", count(r.Requests))
+	return m.to.ImportSums(ctx, postgres.ImportedSums{Sums: r.Sums, Batches: r.Batches, LastUsed: r.LastUsed})
 }
 
 // batches commits all batches that are not there yet. Each is there once, since the database takes each number of a source once.

@@ -57,7 +57,7 @@ func (s *server) makePages() (err error) {
 		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
 		Prices:          func() metering.PriceList { return *s.prices.Load() },
 		CustomersSignIn: p.customersSignIn, OperatorsElsewhere: portal.AdminListen != "",
-		PublicURL: s.publicURL(), Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
+		PublicURL: s.publicURL(), Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency, RequestRetentionDays: s.cfg.Billing.RequestRetentionDays,
 		Brand: web.Brand{Name: portal.Name, CSS: portal.BrandCSS, Logo: portal.Logo},
 		Links: web.Links{
 			Imprint: portal.Links.Imprint, Privacy: portal.Links.Privacy, Terms: portal.Links.Terms, Documentation: portal.Links.Documentation,

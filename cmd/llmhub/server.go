@@ -336,6 +336,7 @@ func (s *server) reload(cfg *config.Config) error {
 		{"free_space_floor", s.cfg.FreeSpaceFloorBytes, cfg.FreeSpaceFloorBytes},
 		{"billing.time_zone", s.cfg.Billing.TimeZone.String(), cfg.Billing.TimeZone.String()},
 		{"billing.currency", s.cfg.Billing.Currency, cfg.Billing.Currency},
+		{"billing.request_retention_days", s.cfg.Billing.RequestRetentionDays, cfg.Billing.RequestRetentionDays},
 		{"admin", s.cfg.Admin, cfg.Admin},
 		{"portal", s.cfg.Portal, cfg.Portal},
 		{"iam", true, s.cfg.IAM.Equal(cfg.IAM)},

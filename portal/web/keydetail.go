@@ -28,6 +28,8 @@ type keyPage struct {
 	Also             bool
 	SubscriptionHref string
 	Events           []eventRow
+	// RetentionDays is for how many days requests are shown; 0 means for ever.
+	RetentionDays int
 	// Units says that any of them used something beside tokens.
 	Units bool
 	// Newest leads to the first page unless this is it, Older to the next one if there is one.
@@ -88,6 +90,7 @@ func (w *Web) showKey(v *visit) error {
 	p := keyPage{
 		Name: k.Name, Prefix: k.Prefix, ID: k.ID, Product: w.productName(s), StateText: v.t("keys.state." + state), Class: keyClasses[state],
 		Created: k.CreatedAt, CreatedBy: k.CreatedBy, LastUsed: used[k.ID], DeactivatedBy: k.DeactivatedBy, Models: k.Models,
+		RetentionDays: w.RequestRetentionDays,
 	}
 	if k.ExpiresAt != nil {
 		p.Expires = *k.ExpiresAt

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"llmhub/fault"
 	"llmhub/identity"
+	"llmhub/portal/web"
 	"llmhub/store"
 	"llmhub/subscription"
 )
@@ -266,5 +268,33 @@ func TestDeactivateKey(t *testing.T) {
 	b.get(path).wants(t, http.StatusOK, "Deactivated", "owner.one", "-/deactivate")
 	if _, err := f.options.Service.DeactivateKey(t.Context(), identity.Administrator(), k.ID); !errors.Is(err, &fault.Error{Kind: fault.State}) {
 		t.Error(err)
+	}
+}
+
+// forgetful is a ledger whose retention is over for all requests.
+type forgetful struct{ store.Ledger }
+
+func (forgetful) Events(context.Context, store.EventQuery) ([]store.Event, string, error) {
+	return nil, "", nil
+}
+
+// TestKeptRequests: where single requests are kept for a time only, the page says so, be there any left or not.
+func TestKeptRequests(t *testing.T) {
+	const kept = "Single requests are kept for 30 days. Consumption by day and month stays."
+	for _, c := range []struct {
+		ledger func(store.Ledger) store.Ledger
+		then   []string
+	}{
+		{func(l store.Ledger) store.Ledger { return l }, []string{kept, "model-1", "-No request"}},
+		{func(l store.Ledger) store.Ledger { return forgetful{l} }, []string{kept, "No request lately", "-No request yet"}},
+	} {
+		f := newFixture(t, func(o *web.Options) { o.RequestRetentionDays, o.Ledger = 30, c.ledger(o.Ledger) })
+		sub := f.subscribe("D1", "owner.one")
+		k := f.key(sub, "chat")
+		path := "/subscriptions/" + sub + "/keys/" + k.ID
+		b := f.signIn("D1", "owner.one")
+		b.get(path).wants(t, http.StatusOK, "No request yet", "-"+kept)
+		f.commit(store.Event{Key: k.ID, Model: "model-1", At: time.Now().Add(-time.Hour)})
+		b.get(path).wants(t, http.StatusOK, c.then...)
 	}
 }

@@ -74,10 +74,12 @@ type Options struct {
 	// Location is the billing time zone, Currency what prices are in.
 	Location *time.Location
 	Currency string
-	Brand    Brand
-	Links    Links
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// RequestRetentionDays is for how many days single requests are kept; 0 means for ever.
+	RequestRetentionDays int
+	Brand                Brand
+	Links                Links
+	Now                  func() time.Time
+	Logger               *slog.Logger
 }
 
 // Chat sends one prompt to a model with a key and returns the answer's text.

@@ -64,7 +64,7 @@ func counter(t testing.TB, s *Store) (n int64, version store.Version) {
 // TestBackupIsOneMoment takes backups while a writer counts in a document and then commits a batch, again and again, and
 // folds run as often as they can. In each restored folder the document and the batches must agree.
 func TestBackupIsOneMoment(t *testing.T) {
-	o := Options{Location: berlin(t), foldEvery: time.Millisecond, segmentBytes: 4096}
+	o := Options{Location: berlin(t), foldEvery: time.Millisecond, SegmentBytes: 4096}
 	s := openTest(t, t.TempDir(), o)
 	w := newWriter(t, s)
 	version, err := s.Put(t.Context(), store.Write{Kind: "counter", ID: "c", Body: []byte("0")})
@@ -116,7 +116,7 @@ func TestBackupIsOneMoment(t *testing.T) {
 
 // TestRestored compares what is restored with the original, uses it, and backs it up again.
 func TestRestored(t *testing.T) {
-	o := Options{Location: berlin(t), foldEvery: -1, segmentBytes: 2048}
+	o := Options{Location: berlin(t), foldEvery: -1, SegmentBytes: 2048}
 	origin := t.TempDir()
 	for _, name := range backupSecretsOf.Secrets {
 		if err := os.WriteFile(filepath.Join(origin, name), []byte("secret of "+name), 0o600); err != nil {

@@ -66,7 +66,7 @@ func TestLedger(t *testing.T) {
 		{"never", -1, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := Options{Location: berlin(t), foldEvery: c.every, segmentBytes: 4096}
+			o := Options{Location: berlin(t), foldEvery: c.every, SegmentBytes: 4096}
 			storetest.Ledger(t, ledgerOpener(o, c.crash), o.Location)
 		})
 	}

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"time"
 
@@ -67,7 +68,7 @@ func exportedDocument(txn *badger.Txn, item *badger.Item) (ExportedDocument, err
 	return d, err
 }
 
-// ExportBatches calls fn for each batch that has been committed, in the order of commits. The batch is valid during the call.
+// ExportBatches calls fn for each batch that has been committed and not removed, in the order of commits. The batch is valid during the call.
 func (s *Store) ExportBatches(ctx context.Context, fn func(store.Batch) error) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -100,6 +101,40 @@ func (s *Store) ExportBatches(ctx context.Context, fn func(store.Batch) error) e
 		return fn(b)
 	})
 	return err
+}
+
+// Removed is what is left of the requests that the retention has removed.
+type Removed struct {
+	Requests int64
+	// Sums are by key, model and day.
+	Sums []store.Sum
+	// Batches is the last batch of each source that committed any of them.
+	Batches map[store.Source]uint64
+	// LastUsed is when each key was last used in them.
+	LastUsed map[string]time.Time
+}
+
+// ExportRemoved returns what ExportBatches leaves out.
+func (s *Store) ExportRemoved() (Removed, error) {
+	if err := s.enter(); err != nil {
+		return Removed{}, err
+	}
+	defer s.leave()
+	a := newAccount(s.location)
+	r := Removed{LastUsed: map[string]time.Time{}}
+	names := &a.ledger.names // known once the sums begin
+	_, err := s.log.ReadBase(func(content io.Reader) error {
+		return a.readBase(content, func(c cell, s sum) error {
+			r.Sums = append(r.Sums, store.Sum{Key: (*names)[c.key], Model: (*names)[c.model], Day: c.day,
+				Requests: s.requests, Tokens: s.tokens, Quantities: s.quantities})
+			return nil
+		})
+	})
+	for key, at := range a.last {
+		r.LastUsed[(*names)[key]] = time.UnixMilli(at).UTC()
+	}
+	r.Requests, r.Batches = a.events, a.ledger.seqs
+	return r, err
 }
 
 // Sources returns the last source number given out, and the last batch of each source that has committed any.

@@ -38,11 +38,11 @@ type Options struct {
 	Logger *slog.Logger
 	// Faults makes writes and syncs of the log fail; for tests.
 	Faults usagelog.Faults
+	// SegmentBytes is the size of the log's segments, for tests; 0 means the log's default.
+	SegmentBytes int64
 
 	// foldEvery is the time between folds, for tests; 0 means a second, negative never but at Close.
 	foldEvery time.Duration
-	// segmentBytes is the size of the log's segments, for tests; 0 means the log's default.
-	segmentBytes int64
 	// freeSpace is asked instead of the file system, for tests.
 	freeSpace func(dir string) (free, total int64, err error)
 	// trimEvery is the time between looks for what is older than the retention, for tests; 0 means an hour, negative never.
@@ -137,7 +137,7 @@ func openParts(dir string, o Options, openLog func(string, usagelog.Options) (*u
 	s.documents.changed = make(chan struct{})
 	var err error
 	s.log, err = openLog(filepath.Join(dir, "log"),
-		usagelog.Options{Logger: s.logger, Faults: o.Faults, SegmentBytes: o.segmentBytes})
+		usagelog.Options{Logger: s.logger, Faults: o.Faults, SegmentBytes: o.SegmentBytes})
 	if err != nil {
 		return nil, err
 	}

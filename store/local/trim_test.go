@@ -225,7 +225,7 @@ func TestRetentionMachine(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		m := &trimMachine{
 			t: t, dir: t.TempDir(), now: time.Now().UTC().Truncate(time.Millisecond), orphans: map[store.RequestID]bool{},
-			o: Options{Location: berlin(t), Retention: testRetention, foldEvery: -1, trimEvery: -1, segmentBytes: 600},
+			o: Options{Location: berlin(t), Retention: testRetention, foldEvery: -1, trimEvery: -1, SegmentBytes: 600},
 		}
 		m.open()
 		r.Repeat(map[string]func(*rapid.T){
@@ -275,7 +275,7 @@ func trimmedFolder(t *testing.T, o Options) (dir, olderDB string) {
 	return dir, olderDB
 }
 
-var trimOptions = Options{Retention: testRetention, foldEvery: -1, trimEvery: -1, segmentBytes: 600}
+var trimOptions = Options{Retention: testRetention, foldEvery: -1, trimEvery: -1, SegmentBytes: 600}
 
 // TestTrimmedRows: nothing points to what is gone, and what is left on the disk is about what is shown.
 func TestTrimmedRows(t *testing.T) {

@@ -15,7 +15,7 @@ func openQuiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestVerify(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Location: berlin(t), foldEvery: -1, segmentBytes: 2048}
+	o := Options{Location: berlin(t), foldEvery: -1, SegmentBytes: 2048}
 	s := openTest(t, dir, o)
 	w := newWriter(t, s)
 	w.commit(30)
