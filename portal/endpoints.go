@@ -113,7 +113,8 @@ func (p *Portal) keyEndpoints() []endpoint {
 			says("In force when the answer comes. Customers need the right to subscribe."),
 		act(posting, "/keys/{id}/deactivate", "deactivateKey", "Deactivate a key, for ever", http.StatusOK, p.deactivateKey),
 		get("/keys/{id}/events", "listEvents", "The single requests of a key, newest first", p.listEvents).takes(
-			openapi.Parameter{Name: "cursor", Description: "The next of the page before."}, paramLimit),
+			openapi.Parameter{Name: "cursor", Description: "The next of the page before."}, paramLimit).
+			says("The operator may have set for how many days single requests are kept; consumption stays."),
 	}
 }
 

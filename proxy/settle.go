@@ -93,11 +93,17 @@ func (x *exchange) settlePartial() {
 		return
 	}
 	s, reported := x.settlement()
-	s.Provenance = store.FromPartial
-	if reported && x.meter.Finished() && !x.faulty {
-		s.Provenance = store.FromUpstream
-	}
+	s.Provenance = x.partialProvenance(reported)
 	x.settleLater(s)
+}
+
+// partialProvenance says where the counts of an answer that was broken off come from: from the model server only where it had
+// come to its end, and was broken off on the way to the client.
+func (x *exchange) partialProvenance(reported bool) store.Provenance {
+	if reported && x.meter.Over() && !x.faulty {
+		return store.FromUpstream
+	}
+	return store.FromPartial
 }
 
 // settlement returns what is to be recorded, but for where it is from; reported says whether the model server said all of it.

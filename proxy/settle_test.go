@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"llmhub/metering"
+	"llmhub/proxy/openai"
 	"llmhub/store"
 )
 
@@ -71,6 +72,44 @@ func TestUnitsAreCounted(t *testing.T) {
 	} {
 		if n := strings.Count(string(b), text); n != times {
 			t.Errorf("%s stands %d times, want %d, in %s", text, n, times, b)
+		}
+	}
+}
+
+// TestPartialProvenance: a count is the model server's own only where no other can follow.
+func TestPartialProvenance(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		dialect openai.Dialect
+		events  []string
+		want    store.Provenance
+	}{
+		{"a message between running totals", openai.DialectMessages, []string{
+			`{"type":"message_start","message":{"role":"assistant","content":[],"usage":{"input_tokens":702,"output_tokens":1}}}`,
+			`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}`,
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":63}}`,
+		}, store.FromPartial},
+		{"a message at its end", openai.DialectMessages, []string{
+			`{"type":"message_start","message":{"role":"assistant","content":[],"usage":{"input_tokens":702,"output_tokens":1}}}`,
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":126}}`,
+			`{"type":"message_stop"}`,
+		}, store.FromUpstream},
+		{"a chat that has finished", openai.DialectChat, []string{
+			`{"choices":[{"index":0,"delta":{"content":"hi"}}]}`,
+			`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":1}}`,
+		}, store.FromUpstream},
+		{"a chat that goes on", openai.DialectChat, []string{
+			`{"choices":[{"index":0,"delta":{"content":"hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":1}}`,
+		}, store.FromPartial},
+	} {
+		x := &exchange{p: &Proxy{Options: Options{Estimator: fixedEstimate(100)}}, endpoint: &endpoints[0]}
+		x.meter.Dialect = c.dialect
+		for _, e := range c.events {
+			x.meter.Event([]byte(e))
+		}
+		_, reported := x.tokens()
+		if got := x.partialProvenance(reported); got != c.want || !reported {
+			t.Errorf("%s: %s (reported %t), want %s", c.what, got, reported, c.want)
 		}
 	}
 }

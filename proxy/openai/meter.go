@@ -30,6 +30,8 @@ type Meter struct {
 	units Units
 	// finished says that the model server has finished an answer that has no choices.
 	finished bool
+	// final says that the event that ends the stream, or the whole answer, has been read.
+	final bool
 
 	deltas int64
 	unkept int64
@@ -186,6 +188,7 @@ func (m *Meter) readChunk(whole bool) bool {
 		return false
 	}
 	m.units, m.finished = r.units, m.finished || r.chunk.Finished
+	m.final = m.final || r.chunk.Final || whole
 	return true
 }
 
@@ -280,6 +283,10 @@ func (m *Meter) Finished() bool {
 	}
 	return len(m.choices) > 0
 }
+
+// Over says that the answer has finished and that what it used cannot be reported anew: of a message, running totals may
+// come behind its reason to stop.
+func (m *Meter) Over() bool { return m.Finished() && (m.final || m.Dialect != DialectMessages) }
 
 // Texts gives the texts kept, each gathered over all events, in the order in which they began.
 func (m *Meter) Texts() iter.Seq[Text] {
