@@ -41,4 +41,10 @@ func TestThroughPgBouncer(t *testing.T) {
 			}
 		}, o.Location)
 	})
+	t.Run("Retention", func(t *testing.T) {
+		storetest.Retention(t, openRetaining(t, func() secret.Text {
+			database, _ := newDatabase(t)
+			return secret.New(bouncer.URL(database))
+		}), berlin(t))
+	})
 }

@@ -130,8 +130,18 @@ func (s *Store) noteBroken(err error) error {
 	return err
 }
 
-// commit tries a batch once.
+// commit tries a batch once, and again where a partition that is known has been removed meanwhile, by another process
+// perhaps.
 func (s *Store) commit(ctx context.Context, b *store.Batch) error {
+	err := s.commitOnce(ctx, b)
+	if sqlState(err) == stateCheckViolation {
+		s.forgetPartitions()
+		err = s.commitOnce(ctx, b)
+	}
+	return err
+}
+
+func (s *Store) commitOnce(ctx context.Context, b *store.Batch) error {
 	if err := s.checkSource(ctx, b.Source); err != nil {
 		return err
 	}
@@ -146,10 +156,6 @@ func (s *Store) commit(ctx context.Context, b *store.Batch) error {
 	}
 	c := columnsOf(ids, b.Events, s.options.Location)
 	claimed, err := s.claim(ctx, b, &c)
-	if sqlState(err) == stateCheckViolation {
-		s.forgetPartitions()
-		claimed, err = s.claim(ctx, b, &c)
-	}
 	if sqlState(err) == stateUniqueViolation || err == nil && !claimed {
 		return s.commitWithCare(ctx, b, ids)
 	}

@@ -31,9 +31,10 @@ func parseCursor(cursor string) (int64, error) {
 const selectEvents = `
 select position, id, model, deployment, at, duration, provenance, recovered, input, cached_input, output, reasoning,
 	estimated, quantities
-from events where key = $1 and position < $2 order by position desc limit $3`
+from events where key = $1 and position < $2 and at >= $3 and month >= $4 order by position desc limit $5`
 
-// Events implements store.Ledger: newest first in the order in which batches were claimed.
+// Events implements store.Ledger: newest first in the order in which batches were claimed. What is older than the
+// retention is left out, whether it has been removed yet or not; its months are not even looked into.
 func (s *Store) Events(ctx context.Context, q store.EventQuery) (page []store.Event, next string, err error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, "", err
@@ -46,8 +47,9 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (page []store.Ev
 		}
 	}
 	limit := store.PageSize(q.Limit)
+	from, month := s.keptFrom(time.Now())
 	var positions []int64
-	err = s.read(ctx, statement{selectEvents, []any{[]byte(q.Key), before, limit + 1}, func(r pgx.Rows) error {
+	err = s.read(ctx, statement{selectEvents, []any{[]byte(q.Key), before, from, int32(month), limit + 1}, func(r pgx.Rows) error {
 		page, positions = nil, nil
 		for r.Next() {
 			e := store.Event{Key: q.Key}

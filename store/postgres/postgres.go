@@ -43,7 +43,13 @@ type Options struct {
 	// Lease is how long a source counts as running after its process was last heard of; 0 means 30 s. It is renewed
 	// six times as often.
 	Lease time.Duration
-	// Importing opens a database that an import has not finished with, which is refused otherwise.
+	// Retention is how long single requests are kept, counted from their At; 0 means for ever, and less than
+	// store.MinRetention is refused. Older ones are not shown. They are removed by the month of the billing time zone,
+	// once all of it is older. Sums, times of last use and open requests stay. Of several processes the one with the
+	// shortest removes.
+	Retention time.Duration
+	// Importing opens a database that an import has not finished with, which is refused otherwise. Nothing is removed
+	// then, whatever Retention says: what has been moved is counted and compared.
 	Importing bool
 	// Logger receives what an operator should know; nil discards it.
 	Logger *slog.Logger
@@ -51,8 +57,10 @@ type Options struct {
 	// pollEvery is the time between looks at newer documents, for tests; 0 means half a second, so that a key that is
 	// deactivated elsewhere is out of use within one, whatever becomes of the hint.
 	pollEvery time.Duration
-	// noListen leaves the hints out, for tests.
-	noListen bool
+	// noListen leaves the hints out, noSweep the removal of old months in the background, for tests.
+	noListen, noSweep bool
+	// sweepPause is the first pause before a sweep is tried again, for tests; 0 means five seconds.
+	sweepPause time.Duration
 }
 
 func (o *Options) setDefaults() {
@@ -67,11 +75,14 @@ func (o *Options) setDefaults() {
 		usual time.Duration
 	}{
 		{&o.StatementTimeout, 10 * time.Second}, {&o.LockTimeout, 5 * time.Second}, {&o.Patience, 10 * time.Second},
-		{&o.Lease, 30 * time.Second}, {&o.pollEvery, 500 * time.Millisecond},
+		{&o.Lease, 30 * time.Second}, {&o.pollEvery, 500 * time.Millisecond}, {&o.sweepPause, 5 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}
+	}
+	if o.Importing {
+		o.Retention = 0
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -120,6 +131,9 @@ var (
 // Open connects to the database that a URL names, brings its schema up and starts to renew leases. Errors never hold
 // the URL. ctx bounds the opening.
 func Open(ctx context.Context, url secret.Text, o Options) (*Store, error) {
+	if err := o.checkRetention(); err != nil {
+		return nil, err
+	}
 	o.setDefaults()
 	s := &Store{
 		options: o, logger: o.Logger, changed: make(chan struct{}),
@@ -144,6 +158,9 @@ func Open(ctx context.Context, url secret.Text, o Options) (*Store, error) {
 	s.background.Go(s.keepAlive)
 	if !o.noListen {
 		s.background.Go(func() { s.listen(listen) })
+	}
+	if o.Retention > 0 && !o.noSweep {
+		s.background.Go(s.sweepUntilClosed)
 	}
 	return s, nil
 }
