@@ -41,7 +41,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, o loca
 	if p := cfg.Store.Postgres; p != nil {
 		s, err := postgres.Open(ctx, p.URL, postgres.Options{
 			Location: cfg.Billing.TimeZone, ListenURL: p.ListenURL, Connections: p.Connections,
-			StatementTimeout: p.StatementTimeout, LockTimeout: p.LockTimeout, Patience: p.Patience, Logger: log,
+			StatementTimeout: p.StatementTimeout, LockTimeout: p.LockTimeout, Patience: p.Patience, Retention: retention(cfg), Logger: log,
 		})
 		if err != nil {
 			return nil, err

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"llmhub/store"
+	"llmhub/store/storetest"
 )
 
 const testRetention = 30 * 24 * time.Hour
@@ -216,6 +217,30 @@ func (m *trimMachine) checkPages(key string) {
 	if !slices.Equal(got, want) {
 		m.t.Fatalf("events of %s:\n%s\nwant:\n%s", key, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// TestRetention runs the suite with segments of a few frames each.
+func TestRetention(t *testing.T) {
+	o := Options{Location: berlin(t), trimEvery: -1, SegmentBytes: 300}
+	storetest.Retention(t, func(t testing.TB, retention time.Duration) (store.Ledger, func(), func() (store.Ledger, func())) {
+		o := o
+		o.Retention = retention
+		dir := t.TempDir()
+		var s *Store
+		open := func() (store.Ledger, func()) {
+			s = openTest(t, dir, o)
+			return s, func() {
+				if err := s.trim(t.Context(), time.Now()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		l, sweep := open()
+		return l, sweep, func() (store.Ledger, func()) {
+			mustClose(t, s)
+			return open()
+		}
+	}, o.Location)
 }
 
 // TestRetentionMachine: however commits, folds, trims, crashes, verifications and backups follow one another, sums have all, and pages
