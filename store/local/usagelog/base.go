@@ -39,13 +39,7 @@ type base struct {
 }
 
 func (b base) encode() []byte {
-	out := make([]byte, 0, baseHeaderBytes)
-	out = append(out, baseMagic...)
-	out = binary.BigEndian.AppendUint32(out, formatVersion)
-	out = binary.BigEndian.AppendUint32(out, b.number)
-	out = binary.BigEndian.AppendUint64(out, b.firstSeq)
-	out = binary.BigEndian.AppendUint32(out, b.previous)
-	out = binary.BigEndian.AppendUint32(out, b.salt)
+	out := b.append(make([]byte, 0, baseHeaderBytes), baseMagic)
 	out = binary.BigEndian.AppendUint64(out, uint64(b.bytes))
 	out = binary.BigEndian.AppendUint32(out, b.sum)
 	return binary.BigEndian.AppendUint32(out, checksum(0, out))
@@ -74,14 +68,9 @@ func (l *Log) readBase() (base, error) {
 		return base{}, fmt.Errorf("usage log: %s has format version %d, this llmhub reads version %d", path, v, formatVersion)
 	}
 	b := base{
-		segmentHeader: segmentHeader{
-			number:   binary.BigEndian.Uint32(head[12:]),
-			firstSeq: binary.BigEndian.Uint64(head[16:]),
-			previous: binary.BigEndian.Uint32(head[24:]),
-			salt:     binary.BigEndian.Uint32(head[28:]),
-		},
-		bytes: int64(binary.BigEndian.Uint64(head[32:])),
-		sum:   binary.BigEndian.Uint32(head[40:]),
+		segmentHeader: decodeHeader(head),
+		bytes:         int64(binary.BigEndian.Uint64(head[32:])),
+		sum:           binary.BigEndian.Uint32(head[40:]),
 	}
 	info, err := f.Stat()
 	if err != nil {

@@ -34,14 +34,28 @@ type segmentHeader struct {
 }
 
 func (h segmentHeader) encode() []byte {
-	b := make([]byte, 0, segmentHeaderBytes)
-	b = append(b, segmentMagic...)
+	b := h.append(make([]byte, 0, segmentHeaderBytes), segmentMagic)
+	return binary.BigEndian.AppendUint32(b, checksum(0, b))
+}
+
+// append appends magic, format version and the fields.
+func (h segmentHeader) append(b, magic []byte) []byte {
+	b = append(b, magic...)
 	b = binary.BigEndian.AppendUint32(b, formatVersion)
 	b = binary.BigEndian.AppendUint32(b, h.number)
 	b = binary.BigEndian.AppendUint64(b, h.firstSeq)
 	b = binary.BigEndian.AppendUint32(b, h.previous)
-	b = binary.BigEndian.AppendUint32(b, h.salt)
-	return binary.BigEndian.AppendUint32(b, checksum(0, b))
+	return binary.BigEndian.AppendUint32(b, h.salt)
+}
+
+// decodeHeader reads the fields that append writes.
+func decodeHeader(b []byte) segmentHeader {
+	return segmentHeader{
+		number:   binary.BigEndian.Uint32(b[12:]),
+		firstSeq: binary.BigEndian.Uint64(b[16:]),
+		previous: binary.BigEndian.Uint32(b[24:]),
+		salt:     binary.BigEndian.Uint32(b[28:]),
+	}
 }
 
 // errIncomplete says that a segment's header was never written whole.
@@ -68,12 +82,7 @@ func readSegmentHeader(f *os.File, number uint32) (segmentHeader, error) {
 		return segmentHeader{}, fmt.Errorf("usage log: %s has format version %d, this llmhub reads version %d",
 			f.Name(), v, formatVersion)
 	}
-	h := segmentHeader{
-		number:   binary.BigEndian.Uint32(b[12:]),
-		firstSeq: binary.BigEndian.Uint64(b[16:]),
-		previous: binary.BigEndian.Uint32(b[24:]),
-		salt:     binary.BigEndian.Uint32(b[28:]),
-	}
+	h := decodeHeader(b)
 	if h.number != number {
 		return h, damaged(f.Name(), 0, fmt.Sprintf("the file holds segment %d", h.number))
 	}
