@@ -47,6 +47,7 @@ type Server struct {
 	port int
 	args []string            // of the server's process
 	as   *syscall.Credential // nil: as the tests
+	tls  bool                // the server takes connections by TLS
 
 	process   *exec.Cmd
 	exited    chan struct{}
@@ -67,7 +68,8 @@ type plan struct {
 // With sets a parameter of postgresql.conf.
 func With(name, value string) Option { return func(p *plan) { p.settings[name] = value } }
 
-// WithFile puts a file beside the data, which the server alone may read. Parameters name it without a folder.
+// WithFile puts a file beside the data, which the server alone may read. Parameters name it without a folder; the
+// certificate of a server with ssl on is server.crt, its key server.key.
 func WithFile(name string, content []byte) Option { return func(p *plan) { p.files[name] = content } }
 
 // WithAccess sets the lines of pg_hba.conf that hold for the role of the tests, which otherwise comes by TCP with its
@@ -121,6 +123,7 @@ func (s *Server) setUp(options []Option) error {
 	for _, o := range options {
 		o(&p)
 	}
+	s.tls = p.settings["ssl"] == "on"
 	if err := s.write(p); err != nil {
 		return err
 	}
@@ -226,7 +229,7 @@ func (s *Server) Standby() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	standby := &Server{dir: dir, bin: s.bin, as: s.as}
+	standby := &Server{dir: dir, bin: s.bin, as: s.as, tls: s.tls}
 	if err := s.follow(standby); err != nil {
 		return nil, errors.Join(err, standby.Remove())
 	}
@@ -426,10 +429,15 @@ func (s *Server) superURL(database string) string {
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", superuser, s.port, database)
 }
 
-// URL returns the URL of a database for the role of the tests, by way of a host and port.
+// URL returns the URL of a database for the role of the tests, by way of a host and port; encrypted where the server does
+// that, whatever its certificate.
 func (s *Server) URL(host string, port int, database string) string {
+	mode := "disable"
+	if s.tls {
+		mode = "require"
+	}
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(app, password), Host: net.JoinHostPort(host, strconv.Itoa(port)),
-		Path: database, RawQuery: "sslmode=disable"}
+		Path: database, RawQuery: "sslmode=" + mode}
 	return u.String()
 }
 
