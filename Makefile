@@ -7,7 +7,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
 PACKAGES := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-kill test-replicas test-outage test-keystone test-cluster test-e2e fuzz check bench bench-portal bench-limits bench-replicas clean
+.PHONY: help build run test test-kill test-replicas test-outage test-keystone test-cluster test-postgres test-e2e fuzz check bench bench-portal bench-limits bench-replicas clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-keystone: ## Sign in at a real Keystone (Debian packages python3-keystone a
 
 test-cluster: ## Deploy to a real Kubernetes control plane (its first build takes 5 to 20 minutes)
 	testcluster/with.sh $(GO) test -count=1 -run '^TestCluster' -timeout 20m ./deployer/... ./cmd/llmhub
+
+test-postgres: ## Keep everything in PostgreSQL 14 and 18, from npm (Node 20, about 2 minutes)
+	./test-postgres.sh
 
 test-e2e: ## Use the portal in Chromium (Debian packages chromium and fonts-inter, Node 20; about 5 minutes)
 	testcluster/with.sh ./test-e2e.sh

@@ -46,5 +46,8 @@ wait "$control_plane" || testcluster/build.sh bin/testcluster
 say "portal in a browser"
 testcluster/with.sh ./test-e2e.sh
 
+say "PostgreSQL, oldest and newest"
+./test-postgres.sh
+
 say "go test -race"
 testcluster/with.sh go test -race -count=1 -timeout 30m ./...

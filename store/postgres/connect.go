@@ -21,7 +21,7 @@ const (
 )
 
 // errURL does not say what is wrong: every part of the URL may be the password, misplaced.
-var errURL = errors.New("the database's URL cannot be read: it has the form postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=PATH, with special characters percent-encoded, and sslrootcert must be readable")
+var errURL = errors.New("the database's URL cannot be read: it has the form postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=PATH, with special characters percent-encoded, and the files of sslrootcert, sslcert and sslkey must be readable")
 
 func poolConfig(url secret.Text, o *Options) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(url.Reveal())

@@ -18,7 +18,9 @@ type Bouncer struct {
 	exited chan struct{}
 }
 
-// Bouncer starts a PgBouncer with the given number of connections to each database of the server. Stop must be called.
+// Bouncer starts a PgBouncer with the given number of connections to each database of the server. Before a server with
+// ssl on it takes nothing but TLS, with the certificate of the server, and speaks that to the server, too. Stop must be
+// called.
 func (s *Server) Bouncer(connections int) (*Bouncer, error) {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -48,6 +50,10 @@ pool_mode = transaction
 default_pool_size = %d
 max_client_conn = 500
 `, s.port, b.port, users, connections)
+	if s.tls {
+		text += fmt.Sprintf("server_tls_sslmode = require\nclient_tls_sslmode = require\nclient_tls_cert_file = %s\nclient_tls_key_file = %s\n",
+			filepath.Join(s.data(), "server.crt"), filepath.Join(s.data(), "server.key"))
+	}
 	err = errors.Join(os.WriteFile(settings, []byte(text), 0o644),
 		os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", app, password), 0o644), os.Chmod(b.dir, 0o755))
 	if err != nil {

@@ -1,11 +1,16 @@
 // Package pgtest runs a private PostgreSQL for tests: the real server, from the binaries on this machine, in a folder
 // of its own. Where tests run as root, which the server refuses, it runs as the user nobody.
+//
+// LLMHUB_TEST_POSTGRES names another folder of binaries than the newest one on this machine, and
+// LLMHUB_TEST_POSTGRES_MAJOR insists on a version: tests that would run on another one fail.
 package pgtest
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -30,6 +35,11 @@ const (
 	password  = "a-secret-of-the-tests"
 )
 
+const (
+	binariesVariable = "LLMHUB_TEST_POSTGRES"
+	majorVariable    = "LLMHUB_TEST_POSTGRES_MAJOR"
+)
+
 // Server is a running PostgreSQL. Its methods may be called concurrently, but for Start, Stop and Kill.
 type Server struct {
 	dir  string // everything is in here
@@ -37,6 +47,7 @@ type Server struct {
 	port int
 	args []string            // of the server's process
 	as   *syscall.Credential // nil: as the tests
+	tls  bool                // the server takes connections by TLS
 
 	process   *exec.Cmd
 	exited    chan struct{}
@@ -44,10 +55,26 @@ type Server struct {
 }
 
 // Option changes how a server is set up.
-type Option func(settings map[string]string)
+type Option func(*plan)
+
+// plan is what a server is set up with: parameters of postgresql.conf, lines of pg_hba.conf for all but the superuser,
+// and files in the folder of its data.
+type plan struct {
+	settings map[string]string
+	access   []string
+	files    map[string][]byte
+}
 
 // With sets a parameter of postgresql.conf.
-func With(name, value string) Option { return func(s map[string]string) { s[name] = value } }
+func With(name, value string) Option { return func(p *plan) { p.settings[name] = value } }
+
+// WithFile puts a file beside the data, which the server alone may read. Parameters name it without a folder; the
+// certificate of a server with ssl on is server.crt, its key server.key.
+func WithFile(name string, content []byte) Option { return func(p *plan) { p.files[name] = content } }
+
+// WithAccess sets the lines of pg_hba.conf that hold for the role of the tests, which otherwise comes by TCP with its
+// password.
+func WithAccess(lines ...string) Option { return func(p *plan) { p.access = lines } }
 
 // New sets a server up and starts it. Stop and Remove must be called. It does not sync to disk unless With says so.
 func New(options ...Option) (*Server, error) {
@@ -69,44 +96,114 @@ func New(options ...Option) (*Server, error) {
 }
 
 func (s *Server) setUp(options []Option) error {
-	if s.as != nil {
-		if err := os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
-			return err
-		}
+	if err := s.own(s.dir); err != nil {
+		return err
+	}
+	if err := s.reachBinaries(); err != nil {
+		return err
 	}
 	init := s.command("initdb", "--pgdata", s.data(), "--username", superuser, "--auth", "trust", "--encoding", "UTF8",
 		"--locale", "C", "--no-sync")
 	if out, err := init.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	hba := "local all " + superuser + " trust\nhost all " + superuser + " 127.0.0.1/32 trust\nhost replication " + superuser + " 127.0.0.1/32 trust\n" +
-		"local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
-	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(hba), 0o600); err != nil {
-		return err
-	}
 	port, err := freePort()
 	if err != nil {
 		return err
 	}
 	s.port = port
-	settings := map[string]string{
-		"fsync": "off", "listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.port), "unix_socket_directories": s.dir,
-		"shared_buffers": "32MB", "max_connections": "100", "log_min_messages": "warning", "autovacuum_naptime": "10s",
+	p := plan{
+		settings: map[string]string{
+			"fsync": "off", "listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.port), "unix_socket_directories": s.dir,
+			"shared_buffers": "32MB", "max_connections": "100", "log_min_messages": "warning", "autovacuum_naptime": "10s",
+		},
+		access: []string{"local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256"},
+		files:  map[string][]byte{},
 	}
 	for _, o := range options {
-		o(settings)
+		o(&p)
 	}
-	var conf strings.Builder
-	for name, value := range settings {
-		fmt.Fprintf(&conf, "%s = '%s'\n", name, value)
-	}
-	if err := os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(conf.String()), 0o600); err != nil {
+	s.tls = p.settings["ssl"] == "on"
+	if err := s.write(p); err != nil {
 		return err
 	}
 	if err := s.Start(); err != nil {
 		return err
 	}
+	if err := s.checkMajor(); err != nil {
+		return err
+	}
 	return s.Exec("postgres", fmt.Sprintf("create role %s login password '%s'", app, password))
+}
+
+// write puts what a plan says beside the data.
+func (s *Server) write(p plan) error {
+	access := slices.Concat([]string{"local all " + superuser + " trust", "host all " + superuser + " 127.0.0.1/32 trust",
+		"host replication " + superuser + " 127.0.0.1/32 trust"}, p.access)
+	var conf strings.Builder
+	for name, value := range p.settings {
+		fmt.Fprintf(&conf, "%s = '%s'\n", name, value)
+	}
+	files := maps.Clone(p.files)
+	files["pg_hba.conf"] = []byte(strings.Join(access, "\n") + "\n")
+	files["postgresql.auto.conf"] = []byte(conf.String())
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(s.data(), name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return s.own(s.data())
+}
+
+// own makes the user of the server the owner of a folder and of everything in it.
+func (s *Server) own(dir string) error {
+	if s.as == nil {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, int(s.as.Uid), int(s.as.Gid))
+	})
+}
+
+// reachBinaries makes sure that the user of the server can run it. Out of a folder that only the user of the tests may
+// enter, such as one of root's, everything is copied to the server's own folder.
+func (s *Server) reachBinaries() error {
+	out, err := s.command("postgres", "--version").CombinedOutput()
+	if err != nil && s.as != nil && errors.Is(err, fs.ErrPermission) {
+		copied := filepath.Join(s.dir, "server")
+		if err := os.CopyFS(copied, os.DirFS(filepath.Dir(s.bin))); err != nil {
+			return fmt.Errorf("copy the server to where user %d may run it: %w", s.as.Uid, err)
+		}
+		if err := s.own(copied); err != nil {
+			return err
+		}
+		s.bin = filepath.Join(copied, filepath.Base(s.bin))
+		out, err = s.command("postgres", "--version").CombinedOutput()
+	}
+	if err != nil {
+		return fmt.Errorf("the server in %s does not run: %w\n%s", s.bin, err, out)
+	}
+	return nil
+}
+
+// checkMajor fails on a server of another version than the one that the environment insists on.
+func (s *Server) checkMajor() error {
+	wanted := os.Getenv(majorVariable)
+	if wanted == "" {
+		return nil
+	}
+	major, err := strconv.Atoi(wanted)
+	if err != nil {
+		return fmt.Errorf("%s is no number: %q", majorVariable, wanted)
+	}
+	return s.Exec("postgres", fmt.Sprintf(`do $$ begin
+		if current_setting('server_version_num')::int / 10000 <> %d then
+			raise exception 'the server in %s is PostgreSQL %%, and %s asks for %d', current_setting('server_version');
+		end if;
+	end $$`, major, s.bin, majorVariable, major))
 }
 
 // freePort returns a port that nobody listens on, outside of the range that the system gives to outgoing connections: one
@@ -125,14 +222,14 @@ func freePort() (int, error) {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// Standby sets up a hot standby of the server and starts it, and has commits of the server wait for it. Remove must be
-// called.
+// Standby sets up a hot standby of the server and starts it, and has commits of the server wait for it. The server is
+// stopped for the moment that its files are copied in. Remove must be called.
 func (s *Server) Standby() (*Server, error) {
 	dir, err := os.MkdirTemp("", "pg")
 	if err != nil {
 		return nil, err
 	}
-	standby := &Server{dir: dir, bin: s.bin, as: s.as}
+	standby := &Server{dir: dir, bin: s.bin, as: s.as, tls: s.tls}
 	if err := s.follow(standby); err != nil {
 		return nil, errors.Join(err, standby.Remove())
 	}
@@ -143,18 +240,22 @@ func (s *Server) follow(standby *Server) (err error) {
 	if standby.port, err = freePort(); err != nil {
 		return err
 	}
-	if s.as != nil {
-		if err := os.Chown(standby.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
-			return err
-		}
+	// A copy at rest, since not every build of the server comes with pg_basebackup.
+	s.Stop()
+	err = os.CopyFS(standby.data(), os.DirFS(s.data()))
+	if err := errors.Join(err, s.Start()); err != nil {
+		return err
 	}
-	copying := standby.command("pg_basebackup", "--host", "127.0.0.1", "--port", strconv.Itoa(s.port), "--username", superuser,
-		"--pgdata", standby.data(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
-	if out, err := copying.CombinedOutput(); err != nil {
-		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+	err = errors.Join(os.WriteFile(filepath.Join(standby.data(), "standby.signal"), nil, 0o600), os.Chmod(standby.data(), 0o700),
+		standby.own(standby.dir))
+	if err != nil {
+		return err
 	}
-	// Once promoted, it waits for no other.
-	standby.args = []string{"-c", "port=" + strconv.Itoa(standby.port), "-c", "unix_socket_directories=" + standby.dir, "-c", "synchronous_standby_names="}
+	standby.args = []string{
+		"-c", "port=" + strconv.Itoa(standby.port), "-c", "unix_socket_directories=" + standby.dir,
+		"-c", fmt.Sprintf("primary_conninfo=host=127.0.0.1 port=%d user=%s", s.port, superuser),
+		"-c", "synchronous_standby_names=", // once promoted, it waits for no other
+	}
 	if err := standby.Start(); err != nil {
 		return err
 	}
@@ -186,8 +287,19 @@ func (s *Server) awaitStandby() error {
 // Promote makes a standby take writes.
 func (s *Server) Promote() error { return s.Exec("postgres", "select pg_promote(wait => true)") }
 
-// findBinaries returns the folder of the newest server on this machine.
+// findBinaries returns the folder that the environment names, or that of the newest server on this machine.
 func findBinaries() (string, error) {
+	if folder := os.Getenv(binariesVariable); folder != "" {
+		if !filepath.IsAbs(folder) {
+			return "", fmt.Errorf("%s must be an absolute path: %q", binariesVariable, folder)
+		}
+		for _, name := range []string{"postgres", "initdb"} {
+			if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+				return "", fmt.Errorf("%s names no folder of a server's programs: %w", binariesVariable, err)
+			}
+		}
+		return folder, nil
+	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if err != nil {
 		return "", err
@@ -317,10 +429,15 @@ func (s *Server) superURL(database string) string {
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", superuser, s.port, database)
 }
 
-// URL returns the URL of a database for the role of the tests, by way of a host and port.
+// URL returns the URL of a database for the role of the tests, by way of a host and port; encrypted where the server does
+// that, whatever its certificate.
 func (s *Server) URL(host string, port int, database string) string {
+	mode := "disable"
+	if s.tls {
+		mode = "require"
+	}
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(app, password), Host: net.JoinHostPort(host, strconv.Itoa(port)),
-		Path: database, RawQuery: "sslmode=disable"}
+		Path: database, RawQuery: "sslmode=" + mode}
 	return u.String()
 }
 
