@@ -22,7 +22,7 @@ const (
 	replicaCount   = 3
 	replicaClients = 24 // at each replica
 	// replicasFor is how long the replicas are under load, without LLMHUB_REPLICAS.
-	replicasFor = 2 * time.Minute
+	replicasFor = 3 * time.Minute
 	// settledWithin is how long it may take until the requests of a process that died are settled by another one.
 	settledWithin = 90 * time.Second
 )
