@@ -36,7 +36,7 @@ test-keystone: ## Sign in at a real Keystone (Debian packages python3-keystone a
 test-cluster: ## Deploy to a real Kubernetes control plane (its first build takes 5 to 20 minutes)
 	testcluster/with.sh $(GO) test -count=1 -run '^TestCluster' -timeout 20m ./deployer/... ./cmd/llmhub
 
-test-postgres: ## Keep everything in PostgreSQL 14 and 18, from npm (Node 20, about 2 minutes)
+test-postgres: ## Keep everything in PostgreSQL 14 and 18, from npm (Node 20, about a minute)
 	./test-postgres.sh
 
 test-e2e: ## Use the portal in Chromium (Debian packages chromium and fonts-inter, Node 20; about 5 minutes)

@@ -23,13 +23,28 @@ for major in $majors; do
   (cd "$folder/node_modules/postgres-$major" && node scripts/hydrate-symlinks.js)
 done
 
-tests=$(mktemp)
-trap 'rm -f "$tests"' EXIT
+dir=$(mktemp -d)
+declare -A running
+stop() {
+  [ ${#running[@]} = 0 ] || kill "${running[@]}" 2>/dev/null || true
+  wait
+  rm -rf "$dir"
+}
+trap stop EXIT
 # What depends on the version is what the server does: the race detector and long random runs are for Debian's.
-go test -c -o "$tests" ./store/postgres
+go test -c -o "$dir/tests" ./store/postgres
+cd store/postgres
+# At once, since much of the time is waiting. The server itself says that it is of this version, or nothing passes.
+for major in $majors; do
+  LLMHUB_TEST_POSTGRES=$folder/node_modules/postgres-$major/native/bin LLMHUB_TEST_POSTGRES_MAJOR=$major \
+    "$dir/tests" -test.count=1 -test.timeout=10m -rapid.checks=3 >"$dir/$major.log" 2>&1 &
+  running[$major]=$!
+done
+failed=0
 for major in $majors; do
   echo "== store/postgres on PostgreSQL $major"
-  # The server itself says that it is this version, or nothing passes.
-  (cd store/postgres && LLMHUB_TEST_POSTGRES=$folder/node_modules/postgres-$major/native/bin LLMHUB_TEST_POSTGRES_MAJOR=$major \
-    "$tests" -test.count=1 -test.timeout=10m -rapid.checks=3)
+  wait "${running[$major]}" || failed=1
+  unset "running[$major]"
+  cat "$dir/$major.log"
 done
+exit $failed
