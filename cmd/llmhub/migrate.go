@@ -29,8 +29,9 @@ func newMigrateCommand(api *apiFlags) *cobra.Command {
 		Use:   "migrate (--config FILE | --from DIR [--time-zone ZONE]) --to REFERENCE",
 		Short: "Move a data folder into an empty PostgreSQL database",
 		Long: `Verify a data folder, move documents, single requests, sums and open requests into an empty PostgreSQL
-database, and compare the two. The folder stays as it is; llmhub must not be running on it. Interrupted or
-killed, the same command goes on where it was; until it has finished, no llmhub starts on the database.
+database, and compare the two. The folder stays as it is; llmhub must not be running on it, nor run on it
+in between: interrupted or killed, the same command goes on where it was. Until it has finished, no llmhub
+starts on the database.
 
 The address of the database is a secret as a whole: --to takes env:NAME or file:PATH, not the address.
 
@@ -225,7 +226,7 @@ func (m *migration) documents(ctx context.Context) (store.Version, error) {
 // removed moves the sums of requests that the retention has removed.
 func (m *migration) removed(ctx context.Context) error {
 	r, err := m.from.ExportRemoved()
-	if err != nil || r.Requests == 0 {
+	if err != nil || len(r.Batches) == 0 {
 		return err
 	}
 	m.progress.say("moving: the sums of %s requests that are not kept any more", count(r.Requests))

@@ -79,6 +79,17 @@ func trimmedSource(t *testing.T, dir string, location *time.Location) local.Veri
 		t.Fatal(err)
 	}
 	o := local.Options{Location: location, Retention: time.Since(time.Date(2026, 11, 1, 4, 0, 0, 0, time.UTC))}
+	trim(t, dir, o)
+	r, err := local.Verify(t.Context(), dir, o)
+	if err != nil || r.RemovedEvents < 300 || r.Events < 300 || r.Events+r.RemovedEvents != 1200 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	return r
+}
+
+// trim opens a folder until its retention has removed something.
+func trim(t *testing.T, dir string, o local.Options) {
+	t.Helper()
 	s, err := local.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -88,11 +99,6 @@ func trimmedSource(t *testing.T, dir string, location *time.Location) local.Veri
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := local.Verify(t.Context(), dir, o)
-	if err != nil || r.RemovedEvents < 300 || r.Events < 300 || r.Events+r.RemovedEvents != 1200 {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	return r
 }
 
 // contentsOf lists what can be seen of a store.
@@ -248,4 +254,70 @@ func TestMigrateKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	again("the database is not empty", exitFailed)
+}
+
+// TestMigrateOfATrimmedFolder: a folder whose retention has removed batches without requests is moved like others, and one of
+// which something was removed in the middle of its move is refused.
+func TestMigrateOfATrimmedFolder(t *testing.T) {
+	server, err := pgtest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	location := config.Default().Billing.TimeZone
+	migrate := func(url, dir string) (int, string) {
+		var out, errs output
+		lookup := func(name string) (string, bool) { return url, name == "DATABASE" }
+		code := run(t.Context(), []string{"migrate", "--from", dir, "--to", "env:DATABASE"}, lookup, nil, &out, &errs)
+		return code, out.String() + errs.String()
+	}
+
+	dir := filepath.Join(t.TempDir(), "empty-batches")
+	o := local.Options{Location: location, SegmentBytes: 600, Retention: store.MinRetention}
+	s, err := local.Open(dir, local.Options{Location: location, SegmentBytes: 600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := s.NewSource(t.Context())
+	for n := range uint64(40) {
+		b := store.Batch{Source: source, Seq: n + 1}
+		if n >= 35 {
+			b.Events = []store.Event{{ID: store.NewRequestID(source, n), Key: "key-1", Model: "m", Deployment: "up/m", At: time.Now(), Provenance: store.FromUpstream}}
+		}
+		err = errors.Join(err, s.Commit(t.Context(), b))
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	trim(t, dir, o)
+	_, url, err := server.Database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, text := migrate(url, dir); code != exitOK {
+		t.Errorf("%d %s", code, text)
+	}
+
+	dir = filepath.Join(t.TempDir(), "trimmed-since")
+	s = migrationSource(t, dir)
+	if _, url, err = server.Database(); err != nil {
+		t.Fatal(err)
+	}
+	to, err := postgres.Open(t.Context(), secret.New(url), postgres.Options{Location: location, Importing: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = to.BeginImport(t.Context(), fmt.Sprintf(`{"data_folder":%q}`, s.Identity()), []store.Source{1, 2})
+	if err = errors.Join(err, to.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	o.SegmentBytes = 4096
+	trim(t, dir, o)
+	if code, text := migrate(url, dir); code != exitFailed || !strings.Contains(text, "and not from") {
+		t.Errorf("%d %s", code, text)
+	}
 }

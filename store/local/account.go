@@ -133,13 +133,15 @@ func (a *account) writeHead(w io.Writer) error {
 	return err
 }
 
-// readBase reads a base into an account, which must be new, but for the sums: it calls fn for each of those, in order.
+// readBase reads a base into an account, which must be new, but for the sums: it calls fn for each of those, in order. The
+// requests of all sums are as many as the base says.
 func (a *account) readBase(from io.Reader, fn func(cell, sum) error) error {
-	r := &baseReader{r: bufio.NewReaderSize(from, 64<<10)}
+	source := &failingReader{r: from}
+	r := &baseReader{r: bufio.NewReaderSize(source, 64<<10)}
 	a.readHead(r)
-	before := cell{day: -1}
+	before, requests := cell{day: -1}, int64(0)
 	for r.err == nil {
-		if _, err := r.r.Peek(1); errors.Is(err, io.EOF) {
+		if _, err := r.r.Peek(1); errors.Is(err, io.EOF) && requests == a.events {
 			return nil
 		}
 		c := cell{key: r.name(a), day: store.Day(r.upTo(math.MaxInt32))}
@@ -153,10 +155,13 @@ func (a *account) readBase(from io.Reader, fn func(cell, sum) error) error {
 			r.fail()
 			break
 		}
-		before = c
+		before, requests = c, requests+s.requests
 		if err := fn(c, s); err != nil {
 			return err
 		}
+	}
+	if source.err != nil {
+		return fmt.Errorf("read the base of the usage log: %w", source.err)
 	}
 	return fmt.Errorf("%w: the base of the usage log: %w", store.ErrDamaged, r.err)
 }
@@ -168,7 +173,7 @@ func (a *account) readHead(r *baseReader) {
 	}
 	a.events, a.batches = int64(r.upTo(math.MaxInt64)), int64(r.upTo(math.MaxInt64))
 	for n := r.upTo(maxNames); n > 0 && r.err == nil; n-- {
-		name := string(r.bytes(math.MaxUint8))
+		name := string(r.part())
 		l.numbers[name] = uint32(len(l.names))
 		l.names = append(l.names, name)
 	}
@@ -178,7 +183,7 @@ func (a *account) readHead(r *baseReader) {
 	}
 	for n := r.upTo(math.MaxInt64); n > 0 && r.err == nil; n-- {
 		key := openKey(store.RequestID(r.upTo(math.MaxUint64)))
-		o, err := decodeOpen(key, r.bytes(math.MaxUint8))
+		o, err := decodeOpen(key, r.part())
 		if err != nil {
 			r.fail()
 			return
@@ -191,6 +196,22 @@ func (a *account) readHead(r *baseReader) {
 	}
 }
 
+// failingReader remembers an error that is none of what is read.
+type failingReader struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failingReader) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+var errBase = errors.New("not what this version of llmhub writes")
+
 // baseReader takes values off a base. After a fault it has an error and returns zeroes.
 type baseReader struct {
 	r   *bufio.Reader
@@ -199,7 +220,7 @@ type baseReader struct {
 
 func (r *baseReader) fail() {
 	if r.err == nil {
-		r.err = errors.New("not what this version of llmhub writes")
+		r.err = errBase
 	}
 }
 
@@ -208,8 +229,7 @@ func (r *baseReader) upTo(most uint64) uint64 {
 		return 0
 	}
 	n, err := binary.ReadUvarint(r.r)
-	if err != nil {
-		r.err = err
+	if r.err = err; err != nil {
 		return 0
 	}
 	if n > most {
@@ -229,9 +249,21 @@ func (r *baseReader) name(a *account) uint32 {
 	return uint32(n)
 }
 
+// part reads what appendPart writes.
+func (r *baseReader) part() []byte {
+	if r.err != nil {
+		return nil
+	}
+	n, err := r.r.ReadByte()
+	r.err = err
+	return r.take(int(n))
+}
+
 // bytes reads a length and as many bytes.
-func (r *baseReader) bytes(most uint64) []byte {
-	b := make([]byte, r.upTo(most))
+func (r *baseReader) bytes(most uint64) []byte { return r.take(int(r.upTo(most))) }
+
+func (r *baseReader) take(n int) []byte {
+	b := make([]byte, n)
 	if r.err == nil {
 		_, r.err = io.ReadFull(r.r, b)
 	}

@@ -144,5 +144,11 @@ func (s *Store) Sources() (last store.Source, batches map[store.Source]uint64) {
 	return store.Source(s.ledger.lastSource.Load()), maps.Clone(s.ledger.seqs)
 }
 
-// Identity returns a text that tells the data folder from all others, but for its copies.
-func (s *Store) Identity() string { return s.log.Identity() }
+// Identity returns a text that tells the data folder from all others, but for its copies, and from itself as it was before
+// requests were removed.
+func (s *Store) Identity() string {
+	if begin, _ := s.log.First(); begin.Segment > 1 {
+		return fmt.Sprintf("%s from segment %d", s.log.Identity(), begin.Segment)
+	}
+	return s.log.Identity()
+}

@@ -3,9 +3,13 @@ package local
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -21,6 +25,9 @@ import (
 )
 
 const testRetention = 30 * 24 * time.Hour
+
+// trimKeys are keys with the shortest and the longest name, and one whose length is two bytes as a uvarint.
+var trimKeys = []string{"a", strings.Repeat("b", store.MaxName), strings.Repeat("c", 128)}
 
 // trimMachine does at random what can happen to a folder with a retention, and compares it with lists of what was
 // committed.
@@ -86,8 +93,8 @@ func (m *trimMachine) commit(r *rapid.T) {
 		b := store.Batch{Source: m.src, Seq: m.seq}
 		for range rapid.IntRange(1, 8).Draw(r, "events") {
 			e := store.Event{
-				ID: m.id(), Key: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "key"),
-				Model: rapid.SampledFrom([]string{"m", "n"}).Draw(r, "model"), Deployment: "up/m", At: m.at(r),
+				ID: m.id(), Key: rapid.SampledFrom(trimKeys).Draw(r, "key"),
+				Model: rapid.SampledFrom([]string{"m", strings.Repeat("n", store.MaxName)}).Draw(r, "model"), Deployment: "up/m", At: m.at(r),
 				Provenance: store.FromUpstream, Tokens: store.Tokens{Input: 10, Output: int64(m.n)},
 			}
 			if allOld && e.At.After(m.now.Add(-testRetention)) {
@@ -115,7 +122,7 @@ func (m *trimMachine) trim(*rapid.T) { m.must(m.s.trim(m.t.Context(), m.now)) }
 // dieTrimming leaves off before the rows are removed that point to what is gone.
 func (m *trimMachine) dieTrimming(*rapid.T) {
 	m.must(m.s.log.EndSegment(time.Now().Add(time.Minute)))
-	first, err := m.s.firstKept(m.t.Context(), m.s.keptSince(m.now))
+	first, err := m.s.firstKept(m.t.Context(), m.now)
 	m.must(err)
 	if begin, _ := m.s.log.First(); first > begin.Segment {
 		m.must(m.s.trimTo(m.t.Context(), first))
@@ -181,12 +188,12 @@ func (m *trimMachine) check(*rapid.T) {
 	if len(got) != len(sums) {
 		m.t.Fatalf("%d sums, want %d", len(got), len(sums))
 	}
-	last, err := m.s.LastUsed(m.t.Context(), []string{"a", "b", "c"})
+	last, err := m.s.LastUsed(m.t.Context(), trimKeys)
 	m.must(err)
 	if !reflect.DeepEqual(last, used) {
 		m.t.Fatalf("last used %v, want %v", last, used)
 	}
-	for _, key := range []string{"a", "b", "c"} {
+	for _, key := range trimKeys {
 		m.checkPages(key)
 	}
 }
@@ -282,17 +289,7 @@ func trimmedFolder(t *testing.T, o Options) (dir, olderDB string) {
 		t.Fatal(err)
 	}
 	s = openTest(t, dir, o)
-	w := newWriter(t, s)
-	for n := range 30 {
-		b := w.batch()
-		b.Events[0].At = time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-		if n < 20 {
-			b.Events[0].At = noon.Add(-365 * 24 * time.Hour)
-		}
-		if err := s.Commit(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	fill(t, s, append(repeated(noon.Add(-365*24*time.Hour), 20), repeated(time.Now().Add(-time.Hour), 10)...)...)
 	if err := s.trim(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -367,8 +364,8 @@ func TestTrimWaitsForBackup(t *testing.T) {
 	o := trimOptions
 	s := openTest(t, t.TempDir(), o)
 	s.copying.RLock()
-	if err := s.trim(t.Context(), time.Now()); err == nil {
-		t.Error("segments are removed while a backup is taken")
+	if err := s.trim(t.Context(), time.Now()); !errors.Is(err, ErrBackupRuns) {
+		t.Errorf("while a backup is taken: %v", err)
 	}
 	s.copying.RUnlock()
 	if err := s.trim(t.Context(), time.Now()); err != nil {
@@ -398,7 +395,8 @@ func baseOf(t testing.TB, a *account) []byte {
 func FuzzBase(f *testing.F) {
 	a := newAccount(time.UTC)
 	f.Add(baseOf(f, a))
-	if err := a.add(&frame{source: 1, seq: 1, names: []string{"key", "model", "up/model"}, events: []event{
+	long := strings.Repeat("k", store.MaxName)
+	if err := a.add(&frame{source: 1, seq: 1, names: []string{long, "model", "up/model"}, events: []event{
 		{id: store.NewRequestID(1, 1), at: noon.UnixMilli(), model: 1, deployment: 2, tokens: store.Tokens{Input: 3, Output: 400},
 			quantities: store.Quantities{}.Plus(store.UnitSearch, 7)},
 	}, marks: []mark{{kind: store.MarkBegun, id: store.NewRequestID(1, 2), model: 1, deployment: 2, at: noon.UnixMilli()}}}); err != nil {
@@ -431,4 +429,179 @@ func FuzzBase(f *testing.F) {
 			t.Fatalf("read again: %v\n%+v\n%+v", err, again, a)
 		}
 	})
+}
+
+// fill commits one event for each time, a batch each.
+func fill(t *testing.T, s *Store, times ...time.Time) {
+	t.Helper()
+	w := newWriter(t, s)
+	for _, at := range times {
+		b := w.batch()
+		b.Events[0].At = at.Truncate(time.Millisecond)
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func repeated(at time.Time, n int) []time.Time { return slices.Repeat([]time.Time{at}, n) }
+
+// TestTrimOnAFullDisk: a base is not written into the room that the database needs.
+func TestTrimOnAFullDisk(t *testing.T) {
+	o := trimOptions
+	free := int64(1 << 40)
+	o.freeSpace = func(string) (int64, int64, error) { return free, 1 << 40, nil }
+	s := openTest(t, t.TempDir(), o)
+	fill(t, s, append(repeated(noon.Add(-365*24*time.Hour), 20), repeated(time.Now(), 10)...)...)
+	if err := s.fold(); err != nil {
+		t.Fatal(err)
+	}
+	free = reserveBytes - 1
+	if err := s.trim(t.Context(), time.Now()); !errors.Is(err, store.ErrNoSpace) {
+		t.Fatalf("%v", err)
+	}
+	if begin, _ := s.log.First(); begin.Segment != 1 {
+		t.Errorf("the log begins at %s", begin)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "log", "base.new")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the unfinished base is left: %v", err)
+	}
+	free = 1 << 40
+	if err := s.trim(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if begin, _ := s.log.First(); begin.Segment == 1 {
+		t.Error("nothing is removed with room")
+	}
+}
+
+// TestRequestOfTheFuture: what was settled by a wrong clock keeps what is behind it, and an operator is told.
+func TestRequestOfTheFuture(t *testing.T) {
+	o := trimOptions
+	var log bytes.Buffer
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s := openTest(t, t.TempDir(), o)
+	fill(t, s, append([]time.Time{time.Now().Add(10 * 365 * 24 * time.Hour)}, repeated(noon.Add(-365*24*time.Hour), 29)...)...)
+	if err := s.trim(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if begin, _ := s.log.First(); begin.Segment != 1 || !strings.Contains(log.String(), "settled in the future") {
+		t.Errorf("the log begins at %s; said is %q", begin, log.String())
+	}
+}
+
+// TestFailedSyncWhileTrimming: the process is told to end as soon as the log is beyond use.
+func TestFailedSyncWhileTrimming(t *testing.T) {
+	o := trimOptions
+	failing := false
+	o.Faults.Sync = func() error {
+		if failing {
+			return errors.New("no")
+		}
+		return nil
+	}
+	s, err := Open(t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() }) // which fails: the log is not synced any more
+	fill(t, s, repeated(noon, 3)...)
+	failing = true
+	if err := s.trim(t.Context(), time.Now().Add(48*time.Hour)); !errors.Is(err, store.ErrClosed) {
+		t.Fatalf("%v", err)
+	}
+	if err := s.Ready(); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("ready: %v", err)
+	}
+}
+
+const trimChild = "LLMHUB_TEST_TRIM"
+
+// TestTrimChild is the process that TestTrimKilled kills: it commits, marks, folds, ends segments and trims all the time,
+// and notes in a file how many batches it knows to be committed.
+func TestTrimChild(t *testing.T) {
+	dir := os.Getenv(trimChild)
+	if dir == "" {
+		t.Skip("is run by TestTrimKilled")
+	}
+	o := trimOptions
+	o.foldEvery, o.trimEvery = 7*time.Millisecond, 3*time.Millisecond
+	s := openTest(t, filepath.Join(dir, "data"), o)
+	w := newWriter(t, s)
+	acknowledged, err := os.OpenFile(filepath.Join(dir, "acknowledged"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := readCount(t, dir)
+	for { // until it is killed
+		b := w.batch()
+		b.Events[0].At = noon.Add(-365 * 24 * time.Hour)
+		mark := store.Mark{Kind: store.MarkBegun, ID: store.NewRequestID(w.src, 1<<30+w.n%5), Key: "key-1", Model: "m", Deployment: "up/m", At: noon}
+		if err := errors.Join(s.Commit(t.Context(), b), s.Mark(t.Context(), w.src, []store.Mark{mark})); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if _, err := acknowledged.WriteAt(binary.BigEndian.AppendUint64(nil, n), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.log.EndSegment(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func readCount(t *testing.T, dir string) uint64 {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "acknowledged"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if len(b) == 0 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+// TestTrimKilled kills a process that does nothing else, always on what the one before has left: what was acknowledged is
+// there, once, and the folder is right.
+func TestTrimKilled(t *testing.T) {
+	const kills = 15
+	dir := t.TempDir()
+	var report VerifyReport
+	for i := range kills {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestTrimChild$")
+		cmd.Env = append(os.Environ(), trimChild+"="+dir)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		before := readCount(t, dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		gone := make(chan error, 1)
+		go func() { gone <- cmd.Wait() }()
+		// It has to be at work; from then on any moment will do.
+		for deadline := time.Now().Add(time.Minute); readCount(t, dir) < before+10 && time.Now().Before(deadline) && len(gone) == 0; time.Sleep(time.Millisecond) {
+		}
+		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond) // the random moment
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatalf("%v: %s", err, out.String())
+		}
+		if <-gone; cmd.ProcessState.ExitCode() >= 0 {
+			t.Fatalf("it ended by itself: %s", out.String())
+		}
+		n := int64(readCount(t, dir))
+		var err error
+		report, err = Verify(t.Context(), filepath.Join(dir, "data"), trimOptions)
+		if err != nil {
+			t.Fatalf("after kill %d: %v: %+v", i+1, err, report)
+		}
+		// Each process may have died between a commit and the note of it.
+		if got := report.Events + report.RemovedEvents; got < n || got > n+int64(i)+1 {
+			t.Fatalf("after kill %d: %d were acknowledged: %+v", i+1, n, report)
+		}
+	}
+	if report.RemovedEvents == 0 {
+		t.Error("nothing was removed")
+	}
+	t.Logf("%+v", report)
 }

@@ -31,11 +31,12 @@ const (
 	importedSources  = "update sources s set seq = e.seq from unnest($1::integer[], $2::bigint[]) as e (source, seq) where s.source = e.source"
 )
 
+// importAtOnce bounds the sums by day of one statement.
+const importAtOnce = 100_000
+
 // ImportSums adds sums, before any batch is committed. It does nothing if it has been done before.
 func (s *Store) ImportSums(ctx context.Context, in ImportedSums) error {
-	days, months := in.cells()
-	daySums, dayUnits := days.columns()
-	monthSums, monthUnits := months.columns()
+	months, monthUnits := in.months().columns()
 	var sources []int32
 	var seqs []int64
 	for source, seq := range in.Batches {
@@ -50,40 +51,52 @@ func (s *Store) ImportSums(ctx context.Context, in ImportedSums) error {
 		if err != nil || done {
 			return err
 		}
+		for part := range slices.Chunk(in.Sums, importAtOnce) {
+			byDay := sums{}
+			for i := range part {
+				byDay.addSum(int32(part[i].Day), &part[i])
+			}
+			days, dayUnits := byDay.columns()
+			if _, err := tx.Exec(bound, importDaySums, days.args()...); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(bound, importDayUnits, dayUnits.args()...); err != nil {
+				return err
+			}
+		}
 		var b pgx.Batch
-		b.Queue(importDaySums, daySums.args()...)
-		b.Queue(importMonthSums, append(monthSums.args(), monthSums.last)...)
-		b.Queue(importDayUnits, dayUnits.args()...)
+		b.Queue(importMonthSums, append(months.args(), months.last)...)
 		b.Queue(importMonthUnits, monthUnits.args()...)
 		b.Queue(importedSources, sources, seqs)
 		return tx.SendBatch(bound, &b).Close()
 	}))
 }
 
-// cells returns the sums by day and by month. When a key was last used is noted at the last of its months.
-func (in *ImportedSums) cells() (days, months sums) {
-	days, months = sums{}, sums{}
-	last := map[string]store.Month{}
+// months returns the sums by month. When a key was last used is noted at the last of its months.
+func (in *ImportedSums) months() sums {
+	months, last := sums{}, map[string]store.Month{}
 	for i := range in.Sums {
 		row := &in.Sums[i]
-		last[row.Key] = max(last[row.Key], row.Day.Month())
-		for at, m := range map[cell]sums{
-			{int32(row.Day), row.Key, row.Model}: days, {int32(row.Day.Month()), row.Key, row.Model}: months,
-		} {
-			s := m[at]
-			if s == nil {
-				s = new(sum)
-				m[at] = s
-			}
-			s.requests += row.Requests
-			s.tokens.Add(row.Tokens)
-			s.quantities = s.quantities.PlusAll(slices.Clone(row.Quantities))
-		}
+		month := row.Day.Month()
+		last[row.Key] = max(last[row.Key], month)
+		months.addSum(int32(month), row)
 	}
 	for at, s := range months {
 		if store.Month(at.span) == last[at.key] {
 			s.last = in.LastUsed[at.key].UnixMilli()
 		}
 	}
-	return days, months
+	return months
+}
+
+func (m sums) addSum(span int32, row *store.Sum) {
+	at := cell{span, row.Key, row.Model}
+	s := m[at]
+	if s == nil {
+		s = new(sum)
+		m[at] = s
+	}
+	s.requests += row.Requests
+	s.tokens.Add(row.Tokens)
+	s.quantities = s.quantities.PlusAll(slices.Clone(row.Quantities))
 }

@@ -45,7 +45,7 @@ func (b base) encode() []byte {
 	return binary.BigEndian.AppendUint32(out, checksum(0, out))
 }
 
-// readBase reads and checks the head of the base file. A log that has none begins with segment 1, which is what is
+// readBase reads the head of the base file, and checks all of it. A log that has none begins with segment 1, which is what is
 // returned then, with zeroes for what only the segment itself says.
 func (l *Log) readBase() (base, error) {
 	path := filepath.Join(l.dir, baseName)
@@ -79,7 +79,7 @@ func (l *Log) readBase() (base, error) {
 	if b.number < 2 || info.Size()-baseHeaderBytes != b.bytes {
 		return base{}, damaged(path, baseHeaderBytes, "the content has another length than was written")
 	}
-	return b, nil
+	return b, b.read(path, func(io.Reader) error { return nil })
 }
 
 // First returns where the log begins: the position of its first frame, and that frame's number, be it there or not yet.
@@ -98,40 +98,54 @@ func (l *Log) ReadBase(fn func(content io.Reader) error) (found bool, err error)
 	if err != nil || b.number == 1 {
 		return false, err
 	}
-	path := filepath.Join(l.dir, baseName)
+	return true, b.read(filepath.Join(l.dir, baseName), fn)
+}
+
+// read calls fn with the content of a base file, after having checked it.
+func (b *base) read(path string, fn func(content io.Reader) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return false, fmt.Errorf("usage log: %w", err)
+		return fmt.Errorf("usage log: %w", err)
 	}
 	defer f.Close()
 	sum := crc32.New(castagnoli)
 	if _, err := io.Copy(sum, io.NewSectionReader(f, baseHeaderBytes, b.bytes)); err != nil {
-		return false, fmt.Errorf("usage log: read %s: %w", path, err)
+		return fmt.Errorf("usage log: read %s: %w", path, err)
 	}
 	if sum.Sum32() != b.sum {
-		return false, damaged(path, baseHeaderBytes, "the content has a wrong checksum")
+		return damaged(path, baseHeaderBytes, "the content has a wrong checksum")
 	}
-	return true, fn(io.NewSectionReader(f, baseHeaderBytes, b.bytes))
+	return fn(io.NewSectionReader(f, baseHeaderBytes, b.bytes))
 }
 
 // Trim removes all segments before the one with the given number, which must not be the last one's successor. content
-// writes what is to be kept of what they, and the base before, hold; ReadBase gives it back. It is on disk before
-// anything is removed. After an error nothing has been removed, but for one that says that the process has to end, and
-// for files that could not be removed, which the next opening does. Trim must not be called twice at a time.
-func (l *Log) Trim(first uint32, content func(w io.Writer) error) error {
+// writes what is to be kept of what they, and the base before, hold, and check reads what has been written; ReadBase gives
+// it back. It is on disk before anything is removed. After an error nothing has been removed, but for one that says that the
+// process has to end, and for files that could not be removed, which the next opening does. While Trim runs nobody else may
+// call it or ReadBase.
+func (l *Log) Trim(first uint32, content func(w io.Writer) error, check func(written io.Reader) error) error {
 	head, err := l.trimmable(first)
 	if err != nil || head.number == 0 {
 		return err
 	}
 	b := base{segmentHeader: head}
 	path := filepath.Join(l.dir, baseNewName)
-	if err := l.writeBase(path, &b, content); err != nil {
+	err = l.writeBase(path, &b, content)
+	if err == nil {
+		err = b.read(path, check)
+	}
+	if err != nil {
 		return errors.Join(err, removeIfThere(path))
 	}
-	if err := os.Rename(path, filepath.Join(l.dir, baseName)); err != nil {
+	dir, err := os.Open(l.dir)
+	if err == nil {
+		defer dir.Close()
+		err = os.Rename(path, filepath.Join(l.dir, baseName))
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("usage log: %w", err), removeIfThere(path))
 	}
-	synced := syncFolder(l.dir)
+	synced := dir.Sync()
 	l.writing.Lock()
 	before := l.first.number
 	if synced != nil {

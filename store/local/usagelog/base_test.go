@@ -27,6 +27,9 @@ func content(text string) func(io.Writer) error {
 	}
 }
 
+// anything passes a base whatever it is.
+func anything(io.Reader) error { return nil }
+
 // wantRest checks that the log holds payload(from) … payload(to-1) as frames from+1 … to, behind the given base.
 func wantRest(t testing.TB, l *Log, base string, from, to int) {
 	t.Helper()
@@ -84,7 +87,7 @@ func TestTrim(t *testing.T) {
 	if first, seq := l.First(); first != d.positions[0] || seq != 1 {
 		t.Fatalf("the log begins at %s with frame %d", first, seq)
 	}
-	if err := l.Trim(3, content(baseText)); err != nil {
+	if err := l.Trim(3, content(baseText), anything); err != nil {
 		t.Fatal(err)
 	}
 	at := d.before(3)
@@ -120,11 +123,11 @@ func TestTrim(t *testing.T) {
 	}
 	// The log begins there or later already.
 	for _, first := range []uint32{1, 3} {
-		if err := l.Trim(first, content("never written")); err != nil {
+		if err := l.Trim(first, content("never written"), anything); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Trim(l.End().Segment+1, content("never written")); err == nil {
+	if err := l.Trim(l.End().Segment+1, content("never written"), anything); err == nil {
 		t.Fatal("the last segment was removed")
 	}
 	check(baseText, at)
@@ -135,7 +138,7 @@ func TestTrim(t *testing.T) {
 			return err
 		})
 		return errors.Join(err, content(", and more")(w))
-	})
+	}, anything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +152,7 @@ func TestTrim(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(baseText+", and more", d.before(last))
-	if err := l.Trim(last+1, content("never written")); err == nil {
+	if err := l.Trim(last+1, content("never written"), anything); err == nil {
 		t.Fatal("a log that is only read was trimmed")
 	}
 	mustClose(t, l)
@@ -159,7 +162,7 @@ func TestTrim(t *testing.T) {
 func TestTrimInterrupted(t *testing.T) {
 	l, d := newTrimmed(t, 40)
 	whole := snapshot(t, d.dir)
-	if err := l.Trim(4, content(baseText)); err != nil {
+	if err := l.Trim(4, content(baseText), anything); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, l)
@@ -209,7 +212,7 @@ func TestTrimInterrupted(t *testing.T) {
 // TestFlippedByteInBase changes each byte of a base, and cuts it at each length.
 func TestFlippedByteInBase(t *testing.T) {
 	l, d := newTrimmed(t, 40)
-	if err := l.Trim(3, content(baseText)); err != nil {
+	if err := l.Trim(3, content(baseText), anything); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, l)
@@ -243,7 +246,7 @@ func TestFlippedByteInBase(t *testing.T) {
 	refused("first segment without its header", whole.with("00000003.log", whole["00000003.log"][:20]))
 
 	other, o := newTrimmed(t, 40)
-	if err := other.Trim(3, content(baseText)); err != nil {
+	if err := other.Trim(3, content(baseText), anything); err != nil {
 		t.Fatal(err)
 	}
 	refused("base of another log", whole.with(baseName, snapshot(t, o.dir)[baseName]))
@@ -273,10 +276,17 @@ func TestTrimFails(t *testing.T) {
 		what    string
 		faults  func(armed *bool) Faults
 		content func(io.Writer) error
+		check   func(io.Reader) error
 		want    error
 	}{
 		{"the content", func(*bool) Faults { return Faults{} }, func(w io.Writer) error {
 			return errors.Join(content("a part of it")(w), failure)
+		}, anything, failure},
+		{"the check", func(*bool) Faults { return Faults{} }, content(baseText), func(r io.Reader) error {
+			if text, err := io.ReadAll(r); err != nil || string(text) != baseText {
+				t.Errorf("checked is %q, %v", text, err)
+			}
+			return failure
 		}, failure},
 		{"a write", func(armed *bool) Faults {
 			return Faults{Write: func(int) (int, error) {
@@ -285,7 +295,7 @@ func TestTrimFails(t *testing.T) {
 				}
 				return 0, nil
 			}}
-		}, content(baseText), store.ErrNoSpace},
+		}, content(baseText), anything, store.ErrNoSpace},
 		{"the sync", func(armed *bool) Faults {
 			return Faults{Sync: func() error {
 				if *armed {
@@ -293,14 +303,14 @@ func TestTrimFails(t *testing.T) {
 				}
 				return nil
 			}}
-		}, content(baseText), failure},
+		}, content(baseText), anything, failure},
 	} {
 		dir := t.TempDir()
 		whole.restore(t, dir)
 		armed := false
 		l := mustOpen(t, dir, Options{SegmentBytes: 300, Faults: c.faults(&armed)})
 		armed = true
-		if err := l.Trim(3, c.content); !errors.Is(err, c.want) {
+		if err := l.Trim(3, c.content, c.check); !errors.Is(err, c.want) {
 			t.Fatalf("%s: %v, want %v", c.what, err, c.want)
 		}
 		armed = false
@@ -309,7 +319,7 @@ func TestTrimFails(t *testing.T) {
 		}
 		wantRest(t, l, "", 0, d.n)
 		mustAppend(t, l, payload(d.n), true)
-		if err := l.Trim(3, content(baseText)); err != nil {
+		if err := l.Trim(3, content(baseText), anything); err != nil {
 			t.Fatalf("%s: once more: %v", c.what, err)
 		}
 		wantRest(t, l, baseText, d.before(3), d.n+1)
@@ -341,7 +351,7 @@ func TestEndSegment(t *testing.T) {
 	mustAppend(t, l, payload(1), true)
 	wantPayloads(t, l, 2)
 	end(later, 3)
-	if err := l.Trim(3, content(baseText)); err != nil { // to a segment without frames
+	if err := l.Trim(3, content(baseText), anything); err != nil { // to a segment without frames
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -359,7 +369,7 @@ func TestEndSegment(t *testing.T) {
 // TestPiecesOfATrimmedLog copies a log by its pieces.
 func TestPiecesOfATrimmedLog(t *testing.T) {
 	l, d := newTrimmed(t, 40)
-	if err := l.Trim(4, content(baseText)); err != nil {
+	if err := l.Trim(4, content(baseText), anything); err != nil {
 		t.Fatal(err)
 	}
 	pieces, err := l.Pieces(l.End())
