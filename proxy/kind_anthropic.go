@@ -67,7 +67,7 @@ func (anthropicKind) answer(x *exchange, call *upstream.Call) io.Reader {
 		Started: func(chunk []byte) { x.meter.Event(chunk) },
 	}
 	if x.streamed() {
-		o.Limit = x.p.Limits.EventBytes
+		o.Limit, x.meter.Running = x.p.Limits.EventBytes, true
 		return anthropic.NewStream(call, o)
 	}
 	return anthropic.NewAnswer(call, o)

@@ -98,9 +98,10 @@ func (x *exchange) settlePartial() {
 }
 
 // partialProvenance says where the counts of an answer that was broken off come from: from the model server only where it had
-// come to its end, and was broken off on the way to the client.
+// come to its end. What it has reported is also its last word where it broke the connection off itself.
 func (x *exchange) partialProvenance(reported bool) store.Provenance {
-	if reported && x.meter.Over() && !x.faulty {
+	last := x.meter.Over() || x.meter.Finished() && x.failure == errTruncated
+	if reported && last && !x.faulty {
 		return store.FromUpstream
 	}
 	return store.FromPartial

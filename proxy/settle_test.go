@@ -81,29 +81,41 @@ func TestPartialProvenance(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		dialect openai.Dialect
+		running bool
+		failure *openai.Error
 		events  []string
 		want    store.Provenance
 	}{
-		{"a message between running totals", openai.DialectMessages, []string{
+		{"a message between running totals", openai.DialectMessages, false, nil, []string{
 			`{"type":"message_start","message":{"role":"assistant","content":[],"usage":{"input_tokens":702,"output_tokens":1}}}`,
 			`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}`,
 			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":63}}`,
 		}, store.FromPartial},
-		{"a message at its end", openai.DialectMessages, []string{
+		{"a message that the model server broke off", openai.DialectMessages, false, errTruncated, []string{
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":702,"output_tokens":126}}`,
+		}, store.FromUpstream},
+		{"a message that was given up", openai.DialectMessages, false, errStalled, []string{
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":702,"output_tokens":63}}`,
+		}, store.FromPartial},
+		{"a message at its end", openai.DialectMessages, false, nil, []string{
 			`{"type":"message_start","message":{"role":"assistant","content":[],"usage":{"input_tokens":702,"output_tokens":1}}}`,
 			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":126}}`,
 			`{"type":"message_stop"}`,
 		}, store.FromUpstream},
-		{"a chat that has finished", openai.DialectChat, []string{
+		{"a chat that a message is translated to", openai.DialectChat, true, nil, []string{
+			`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+			`{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":1}}`,
+		}, store.FromPartial},
+		{"a chat that has finished", openai.DialectChat, false, nil, []string{
 			`{"choices":[{"index":0,"delta":{"content":"hi"}}]}`,
 			`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":1}}`,
 		}, store.FromUpstream},
-		{"a chat that goes on", openai.DialectChat, []string{
+		{"a chat that goes on", openai.DialectChat, false, nil, []string{
 			`{"choices":[{"index":0,"delta":{"content":"hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":1}}`,
 		}, store.FromPartial},
 	} {
 		x := &exchange{p: &Proxy{Options: Options{Estimator: fixedEstimate(100)}}, endpoint: &endpoints[0]}
-		x.meter.Dialect = c.dialect
+		x.meter.Dialect, x.meter.Running, x.failure = c.dialect, c.running, c.failure
 		for _, e := range c.events {
 			x.meter.Event([]byte(e))
 		}

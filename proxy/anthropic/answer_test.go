@@ -85,8 +85,11 @@ func chunk(delta string) string {
 }
 
 func finish(reason string, output string) string {
-	return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"claude","choices":[{"index":0,"delta":{},"finish_reason":"` + reason + `","logprobs":null}]}` + "\n\n" +
-		`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"claude","choices":[],"usage":{"prompt_tokens":1103,"completion_tokens":` + output +
+	return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"claude","choices":[{"index":0,"delta":{},"finish_reason":"` + reason + `","logprobs":null}]}` + "\n\n" + total(output)
+}
+
+func total(output string) string {
+	return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"claude","choices":[],"usage":{"prompt_tokens":1103,"completion_tokens":` + output +
 		`,"total_tokens":` + map[string]string{"9": "1112", "1": "1104"}[output] + `,"prompt_tokens_details":{"cached_tokens":1000,"cache_creation_tokens":100}}}` + "\n\n"
 }
 
@@ -131,6 +134,8 @@ var streams = []struct{ name, in, want string }{
 	{"usage in the middle", start + textOf + event(`{"type":"message_delta","delta":{"stop_reason":null},"usage":{"output_tokens":1}}`) +
 		event(`{"type":"message_delta","delta":{"stop_reason":"pause_turn"},"usage":{"input_tokens":3,"output_tokens":null}}`) + stopped,
 		opened + chunk(`"content":"Hi"`) + finish("stop", "1") + done},
+	{"running totals", start + textOf + event(`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}`) + finished + stopped,
+		opened + chunk(`"content":"Hi"`) + finish("stop", "1") + total("9") + done},
 }
 
 func TestStream(t *testing.T) {

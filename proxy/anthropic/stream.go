@@ -23,6 +23,7 @@ type Stream struct {
 	usage  usage
 	opened bool // the message has begun; the chunk that says so leaves with the next one, so that an early error comes first
 	begun  bool // something has been given
+	why    bool // why the answer ended has been given
 	ended  bool // the message has ended, or an error has
 	tools  int  // calls so far
 	blocks map[int]*toolBlock
@@ -213,15 +214,18 @@ func (s *Stream) reasoning(text string) {
 	}
 }
 
-// finish gives why the answer ended, and the usage behind it.
+// finish gives why the answer ended, once, and the usage behind it, of which the last counts.
 func (s *Stream) finish(e *streamEvent) {
 	s.usage.add(e.Usage)
 	if e.Delta.StopReason == "" {
 		return
 	}
-	reason := finishReason(e.Delta.StopReason)
 	s.open()
-	s.event(&completion{Choices: []choice{{Delta: &delta{}, FinishReason: &reason}}})
+	if !s.why {
+		s.why = true
+		reason := finishReason(e.Delta.StopReason)
+		s.event(&completion{Choices: []choice{{Delta: &delta{}, FinishReason: &reason}}})
+	}
 	s.event(&completion{Choices: []choice{}, Usage: s.usage.chat()})
 }
 

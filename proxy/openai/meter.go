@@ -25,6 +25,9 @@ type Meter struct {
 	// Images is how many images have been asked for, where the answer is a stream of them: the last one ends it. 0 is
 	// one.
 	Images int64
+	// Running says that usage may be reported again until the stream ends, in a dialect in which that is not usual. Reset
+	// forgets it.
+	Running bool
 
 	usage reported
 	units Units
@@ -286,7 +289,9 @@ func (m *Meter) Finished() bool {
 
 // Over says that the answer has finished and that what it used cannot be reported anew: of a message, running totals may
 // come behind its reason to stop.
-func (m *Meter) Over() bool { return m.Finished() && (m.final || m.Dialect != DialectMessages) }
+func (m *Meter) Over() bool {
+	return m.Finished() && (m.final || !m.Running && m.Dialect != DialectMessages)
+}
 
 // Texts gives the texts kept, each gathered over all events, in the order in which they began.
 func (m *Meter) Texts() iter.Seq[Text] {
