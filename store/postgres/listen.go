@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,11 +31,18 @@ const (
 )
 
 // listen wakes the watches when another process says that documents have changed. It is a hint: without it they look
-// twice a second.
+// twice a second. That there is none, though the database answers, is told once until there is one again.
 func (s *Store) listen(config *pgx.ConnConfig) {
+	told := false
 	for s.stop.Err() == nil {
-		if err := s.listenOnce(config); err != nil && s.stop.Err() == nil {
-			s.logger.Debug("no hints of changes from the database", "err", translate(s.stop, err))
+		heard, err := s.listenOnce(config)
+		told = told && !heard
+		if err != nil && s.stop.Err() == nil {
+			level := slog.LevelDebug
+			if !heard && !told && s.away.Load() == 0 {
+				level, told = slog.LevelWarn, true
+			}
+			s.logger.Log(s.stop, level, "no hints of changes from the database: they are looked for twice a second", "err", translate(s.stop, err))
 		}
 		select {
 		case <-s.stop.Done():
@@ -43,10 +51,11 @@ func (s *Store) listen(config *pgx.ConnConfig) {
 	}
 }
 
-func (s *Store) listenOnce(config *pgx.ConnConfig) error {
+// listenOnce listens until the connection ends; heard says whether there was one to be told by.
+func (s *Store) listenOnce(config *pgx.ConnConfig) (heard bool, err error) {
 	conn, err := pgx.ConnectConfig(s.stop, config)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -54,7 +63,7 @@ func (s *Store) listenOnce(config *pgx.ConnConfig) error {
 		_ = conn.Close(ctx) // the session ends with the connection, however that ends
 	}()
 	if _, err := conn.Exec(s.stop, "listen "+notifyChannel); err != nil {
-		return err
+		return false, err
 	}
 	s.announce() // what came before is not told of
 	for {
@@ -66,7 +75,7 @@ func (s *Store) listenOnce(config *pgx.ConnConfig) error {
 			continue
 		}
 		if wait.Err() == nil || s.stop.Err() != nil {
-			return err
+			return true, err
 		}
 		// Silence: a connection that was cut without a word shows when it is used. A wait that ran out leaves the
 		// connection usable.
@@ -74,7 +83,7 @@ func (s *Store) listenOnce(config *pgx.ConnConfig) error {
 		err = conn.Ping(ping)
 		cancel()
 		if err != nil {
-			return err
+			return true, err
 		}
 	}
 }

@@ -258,7 +258,7 @@ func TestTLS(t *testing.T) {
 		wrong := withQuery(t, url, "", "sslmode=verify-full&sslrootcert="+other.file)
 		openTest(t, withQuery(t, url, "", full), Options{
 			ListenURL: wrong,
-			Logger:    slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Logger:    slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		})
 		for !strings.Contains(l.String(), "no hints of changes") {
 			select {
