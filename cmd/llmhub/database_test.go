@@ -48,7 +48,7 @@ func newReplica(t *testing.T, binary, provider, url, pepper string) *daemon {
 	return newDaemon(t, binary, fmt.Sprintf(`store:
   postgres:
     url: {env: DB}
-    patience: 2s
+    patience: 8s
     keys: {pepper: {env: K1}, responses: {env: K2}, seal: {env: K3}}
 upstreams:
   - {name: up, base_url: %q}
