@@ -16,7 +16,6 @@ import (
 	"llmhub/store"
 	"llmhub/store/local"
 	"llmhub/store/postgres"
-	"llmhub/store/postgres/pgtest"
 )
 
 // migrationSource makes a data folder with all that there is to move, and returns it open.
@@ -147,19 +146,7 @@ func contentsOf(t *testing.T, s engine) string {
 // TestMigrateKilled moves a folder by a process that is killed later and later, until one has finished. Before that no
 // store opens on the database once anything has been moved; behind it, it holds what the folder does.
 func TestMigrateKilled(t *testing.T) {
-	server, err := pgtest.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
-	_, url, err := server.Database()
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, url := newDatabase(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	location := config.Default().Billing.TimeZone
 	there := trimmedSource(t, dir, location)
@@ -259,15 +246,7 @@ func TestMigrateKilled(t *testing.T) {
 // TestMigrateOfATrimmedFolder: a folder whose retention has removed batches without requests is moved like others, and one of
 // which something was removed in the middle of its move is refused.
 func TestMigrateOfATrimmedFolder(t *testing.T) {
-	server, err := pgtest.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
+	server, url := newDatabase(t)
 	location := config.Default().Billing.TimeZone
 	migrate := func(url, dir string) (int, string) {
 		var out, errs output
@@ -294,10 +273,6 @@ func TestMigrateOfATrimmedFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	trim(t, dir, o)
-	_, url, err := server.Database()
-	if err != nil {
-		t.Fatal(err)
-	}
 	if code, text := migrate(url, dir); code != exitOK {
 		t.Errorf("%d %s", code, text)
 	}
