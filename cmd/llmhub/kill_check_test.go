@@ -171,7 +171,7 @@ func (o *outcome) judge(s *sight, e *entry) {
 			o.lost++
 			o.fault("lost: a client saw %s of key %s finished, with %+v; its entry is %+v", s.id, s.key.name, s.plan.usage(), e)
 		}
-	case s.content > 0 && !s.left:
+	case s.cut():
 		o.begun++
 		fallthrough
 	case s.content > 0:

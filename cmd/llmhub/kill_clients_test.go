@@ -26,10 +26,14 @@ type sight struct {
 	finished bool // the end of a stream, or a whole body
 	left     bool // the client closed the connection itself
 	refused  bool // before the model server was asked
+	limited  bool // the end of a stream is the error that a limit of the key is reached
 	// again is the Idempotency-Key; replayed says that the answer is that of a request before, whose ID it carries.
 	again    string
 	replayed bool
 }
+
+// cut says whether an answer has begun and has no end that anybody wanted.
+func (s *sight) cut() bool { return s.content > 0 && !s.finished && !s.left && !s.limited }
 
 // loadKey is an API key of the load; its name is the member "user" of its requests.
 type loadKey struct {
@@ -203,7 +207,9 @@ func (s *sight) readStream(body io.Reader) error {
 			}
 			return nil
 		case bytes.HasPrefix(data, []byte(`{"error"`)), bytes.HasPrefix(data, []byte(`{"type":"error"`)):
-			return newRefusal(0, data)
+			r := newRefusal(0, data)
+			s.limited = beyondLimit(r)
+			return r
 		case marks.hasContent(data):
 			if s.content++; s.content == s.plan.leaves {
 				s.left = true

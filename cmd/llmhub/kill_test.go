@@ -174,7 +174,7 @@ func (k *killLoop) round(number int) {
 		switch {
 		case s.finished:
 			finished++
-		case s.content > 0 && !s.left:
+		case s.cut():
 			cut++
 		}
 	}
@@ -245,8 +245,8 @@ func (k *killLoop) stopUnderLoad() {
 		k.t.Errorf("exit code %d after SIGTERM:\n%s", code, words)
 	}
 	for _, s := range l.sights {
-		if s.content > 0 && !s.finished && !s.left {
-			k.t.Errorf("the stream %s was not finished before the stop: %d events, %s", s.id, s.content, s.plan.summary())
+		if s.cut() {
+			k.t.Errorf("the stream %s of key %s was not finished before the stop: %d events, %s", s.id, s.key.name, s.content, s.plan.summary())
 		}
 	}
 	k.verify()
