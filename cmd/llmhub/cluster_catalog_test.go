@@ -42,10 +42,17 @@ documents:
   - {id: eula, title: {en: E, de: E}, version: "1", date: 2026-01-01, file: {en: eula.md, de: eula.md}, consent: true}
 published: 2026-01-02
 cce:
-  time_limit: 1m
+  time_limit: %[5]s
   chart: %[3]s
 %[4]s  fields:
 `
+
+// slowProduct has time for what is begun while much else is, and is not to end before that. All others have shortLimit.
+const (
+	slowProduct = "slow"
+	slowLimit   = "10m"
+	shortLimit  = "1m"
+)
 
 // probeFields are those of every product.
 var probeFields = []string{"image", "replicas", "gate", "hookImage", "hookGate", "removalGate", "cpu", "class", "address", "text"}
@@ -165,6 +172,7 @@ func newClusterCatalog(t *testing.T) *clusterCatalog {
 	c.write("terms.md", "# Terms\n")
 	const folder = "{folder: chart}"
 	c.product("probe", "open-source", folder, "", probeTemplate)
+	c.product(slowProduct, "open-source", folder, "", probeTemplate)
 	c.product("licensed", "byol", folder, "  byol: {secret_name: licence, file_name: key.lic, shop_url: \"https://acme.example/shop\"}\n", probeTemplate)
 	c.product("endless", "open-source", folder, "", endless)
 	c.product("bomb", "open-source", folder, "", bomb("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bomb}\ndata:\n  x: y\n"))
@@ -184,7 +192,11 @@ func (c *clusterCatalog) at(name, digest string) string {
 func (c *clusterCatalog) product(id, licence, chart, rest, template string) {
 	c.t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, clusterProduct, id, licence, chart, rest)
+	limit := shortLimit
+	if id == slowProduct {
+		limit = slowLimit
+	}
+	fmt.Fprintf(&b, clusterProduct, id, licence, chart, rest, limit)
 	for _, key := range probeFields {
 		fmt.Fprintf(&b, "    - {key: %s, label: {en: %[1]s, de: %[1]s}, input_type: text}\n", key)
 	}

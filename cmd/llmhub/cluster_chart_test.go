@@ -30,7 +30,7 @@ var hubFields = []string{"image.tag", "store.engine", "replicaCount", "serviceMo
 func (c *clusterCatalog) hubProduct() {
 	c.t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, clusterProduct, "gateway", "open-source", "{folder: chart}", "")
+	fmt.Fprintf(&b, clusterProduct, "gateway", "open-source", "{folder: chart}", "", shortLimit)
 	for _, key := range hubFields {
 		fmt.Fprintf(&b, "    - {key: %s, label: {en: %[1]s, de: %[1]s}, input_type: text}\n", key)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -112,6 +113,12 @@ func reasonCode(of any) string {
 func (d *deployment) ends(t *testing.T, state, code string) map[string]any {
 	t.Helper()
 	var v map[string]any
+	defer func() {
+		if v["operation"] != nil {
+			text, _ := json.Marshal(v["operation"])
+			t.Logf("the operation: %s\nllmhub said of it:\n%s", text, d.w.saidOf(d.id))
+		}
+	}()
 	eventually(t, "the end of an operation on "+d.namespace, func() bool {
 		v = d.now(t)
 		return v["operation"] == nil

@@ -78,6 +78,14 @@ func newInterruption(t *testing.T, binary string) *interruption {
 	return i
 }
 
+// deployment returns one that has its gate to wait for, and no limit that ends it before.
+func (i *interruption) deployment(t *testing.T, u *clusterUser, cluster int, values map[string]any) *deployment {
+	t.Helper()
+	d := u.deployment(t, cluster, values)
+	d.product = slowProduct
+	return d
+}
+
 // gate returns a gate that end opens.
 func (i *interruption) gate() string {
 	g := newName("gate")
@@ -104,7 +112,7 @@ func (i *interruption) inInstall(gate, replicas string) func(*testing.T) {
 		d.isTrue(t)
 	}
 	return func(t *testing.T) {
-		*d = *i.one.deployment(t, 0, map[string]any{"gate": gate, "replicas": replicas}).begin(t)
+		*d = *i.deployment(t, i.one, 0, map[string]any{"gate": gate, "replicas": replicas}).begin(t)
 		d.waitsFor(t, "unschedulable")
 		d.pending(t, "pending-install")
 	}
@@ -117,7 +125,7 @@ func (i *interruption) inHook(gate string) func(*testing.T) {
 		d.isTrue(t)
 	}
 	return func(t *testing.T) {
-		*d = *i.one.deployment(t, 0, map[string]any{"hookGate": gate}).begin(t)
+		*d = *i.deployment(t, i.one, 0, map[string]any{"hookGate": gate}).begin(t)
 		d.pending(t, "pending-install")
 	}
 }
@@ -126,7 +134,7 @@ func (i *interruption) inFailingHook(gate string) func(*testing.T) {
 	d := new(deployment)
 	i.after["an installation whose hook fails"] = func(t *testing.T) { d.ends(t, "error", "hook-failed") }
 	return func(t *testing.T) {
-		*d = *i.one.deployment(t, 0, map[string]any{"hookGate": gate, "hookImage": "fails:1"}).begin(t)
+		*d = *i.deployment(t, i.one, 0, map[string]any{"hookGate": gate, "hookImage": "fails:1"}).begin(t)
 		d.pending(t, "pending-install")
 	}
 }
@@ -141,7 +149,7 @@ func (i *interruption) inUpgrade(gate string) func(*testing.T) {
 		}
 	}
 	return func(t *testing.T) {
-		*d = *i.two.deployment(t, 0, nil).begin(t)
+		*d = *i.deployment(t, i.two, 0, nil).begin(t)
 		d.ends(t, "ready", "")
 		d.upgrade(t, map[string]any{"gate": gate, "image": "nginx:2"})
 		d.pending(t, "pending-upgrade")
@@ -160,7 +168,7 @@ func (i *interruption) inRollback(gate string) func(*testing.T) {
 	}
 	return func(t *testing.T) {
 		i.openGate(t, gate)
-		*d = *i.two.deployment(t, 0, map[string]any{"gate": gate}).begin(t)
+		*d = *i.deployment(t, i.two, 0, map[string]any{"gate": gate}).begin(t)
 		d.ends(t, "ready", "")
 		d.upgrade(t, map[string]any{"gate": nil, "image": "nginx:2"})
 		d.ends(t, "ready", "")
@@ -183,7 +191,7 @@ func (i *interruption) inUninstall(gate string) func(*testing.T) {
 		}
 	}
 	return func(t *testing.T) {
-		*d = *i.two.deployment(t, 1, map[string]any{"removalGate": gate}).begin(t)
+		*d = *i.deployment(t, i.two, 1, map[string]any{"removalGate": gate}).begin(t)
 		d.ends(t, "ready", "")
 		d.uninstall(t)
 		d.pending(t, "uninstalling")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -169,6 +170,12 @@ func (w *clusterWorld) revisions(t *testing.T, namespace, release string) map[st
 		found[s.Labels["version"]] = s.Labels["status"]
 	}
 	return found
+}
+
+// saidOf returns the lines of the log about a workload.
+func (w *clusterWorld) saidOf(workload string) string {
+	lines := bytes.SplitAfter(w.log.Bytes(), []byte("\n"))
+	return string(bytes.Join(slices.DeleteFunc(lines, func(l []byte) bool { return !bytes.Contains(l, []byte(workload)) }), nil))
 }
 
 // eventually waits until something is so.

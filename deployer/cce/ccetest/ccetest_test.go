@@ -1,6 +1,10 @@
 package ccetest_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -31,5 +35,46 @@ func TestKubeconfigRefused(t *testing.T) {
 	}
 	if _, err := ccetest.Start(ccetest.Options{}); err == nil {
 		t.Error("starts without an identity service")
+	}
+}
+
+// What is broken off while the identity service is asked about its token has no answer: one that the token does not hold would have a
+// deployment wait for somebody to come with another one.
+func TestBrokenOffAtTokenCheck(t *testing.T) {
+	asked, done := make(chan struct{}), make(chan struct{})
+	identity := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-done
+	}))
+	defer identity.Close()
+	defer close(done)
+	at, _ := url.Parse(identity.URL)
+	s, err := ccetest.Start(ccetest.Options{Identity: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.CA)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	for part, path := range map[ccetest.Part]string{ccetest.Gateway: "/k8s/any/version", ccetest.API: "/api/v3/projects/any/clusters"} {
+		result := make(chan error, 1)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL.String()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Auth-Token", "any")
+		go func() {
+			resp, err := client.Do(r)
+			if err == nil {
+				t.Errorf("%s is answered: %s", path, resp.Status)
+				_ = resp.Body.Close()
+			}
+			result <- err
+		}()
+		<-asked
+		s.Set(part, ccetest.Away)
+		<-result
 	}
 }

@@ -16,7 +16,8 @@ type caller struct {
 	admin   bool
 }
 
-// caller asks the identity service about a token, nil if it does not hold.
+// caller asks the identity service about a token, nil if it does not hold. Without an answer of the identity service, because the
+// request has been broken off meanwhile or because there is none, this has none either: that a token does not hold is something else.
 func (s *Server) caller(r *http.Request, token string) *caller {
 	s.mu.Lock()
 	expired := s.expired[token]
@@ -26,15 +27,18 @@ func (s *Server) caller(r *http.Request, token string) *caller {
 	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.identity+"/v3/auth/tokens?nocatalog=true", nil)
 	if err != nil {
-		return nil
+		panic(http.ErrAbortHandler)
 	}
 	req.Header.Set("X-Auth-Token", token)
 	req.Header.Set("X-Subject-Token", token)
 	resp, err := s.ask.Do(req)
 	if err != nil {
-		return nil
+		panic(http.ErrAbortHandler)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusNotFound {
+		return nil
+	}
 	var about struct {
 		Token struct {
 			User    struct{ Name string }
@@ -43,7 +47,7 @@ func (s *Server) caller(r *http.Request, token string) *caller {
 		}
 	}
 	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&about) != nil {
-		return nil
+		panic(http.ErrAbortHandler)
 	}
 	s.mu.Lock()
 	s.used[token] = true
