@@ -20,6 +20,7 @@ func (s *Service) operate(ctx context.Context, h *hold) {
 	keeper.Wait()
 	switch cause := context.Cause(ctx); {
 	case err == nil && v.state == "":
+		t.log.Info("the operation waits for somebody to give it access")
 		err = h.wait(ctx, t.scrubbed(v.reason))
 	case err == nil:
 		err = s.finish(ctx, t, v)

@@ -115,8 +115,8 @@ func (d *deployment) ends(t *testing.T, state, code string) map[string]any {
 	var v map[string]any
 	defer func() {
 		if v["operation"] != nil {
-			text, _ := json.Marshal(v["operation"])
-			t.Logf("the operation: %s\nllmhub said of it:\n%s", text, d.w.saidOf(d.id))
+			text, _ := json.Marshal(v)
+			t.Logf("the workload: %s\nllmhub said of it:\n%s", text, d.w.saidOf(d.id))
 		}
 	}()
 	eventually(t, "the end of an operation on "+d.namespace, func() bool {
