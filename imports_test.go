@@ -60,7 +60,7 @@ var outsiders = map[string][]string{
 }
 
 // pure are packages that know nothing of this module.
-var pure = []string{"fault", "secret", "identity/iam/iamtest", "deployer/cce/ccetest", "yamldoc", "proxy/openai", "proxy/anthropic", "proxy/socket", "proxy/proxytest", "proxy/estimate", "proxy/choice"}
+var pure = []string{"fault", "secret", "identity/iam/iamtest", "deployer/cce/ccetest", "yamldoc", "proxy/openai", "proxy/anthropic", "proxy/socket", "proxy/proxytest", "proxy/estimate", "proxy/choice", "proxy/audio"}
 
 type goPackage struct {
 	ImportPath string

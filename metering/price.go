@@ -66,6 +66,9 @@ func (p Price) Unit(u store.Unit) Amount {
 	return price
 }
 
+// HasTokens says whether tokens have a price, on either side.
+func (p Price) HasTokens() bool { return p.InputPerMillion.IsSet() || p.OutputPerMillion.IsSet() }
+
 // CachedInput returns the price of a million tokens of the cached part of the input.
 func (p Price) CachedInput() Amount {
 	if !p.CachedInputPerMillion.IsSet() {
@@ -78,8 +81,10 @@ func (p Price) CachedInput() Amount {
 type PriceList map[string][]Price
 
 // At returns the price of a model on a day, and whether there is one.
-func (l PriceList) At(model string, day store.Day) (Price, bool) {
-	prices := l[model]
+func (l PriceList) At(model string, day store.Day) (Price, bool) { return PriceAt(l[model], day) }
+
+// PriceAt returns which of a model's prices, in ascending order of From, is that of a day, and whether there is one.
+func PriceAt(prices []Price, day store.Day) (Price, bool) {
 	i := sort.Search(len(prices), func(i int) bool { return prices[i].From > day })
 	if i == 0 {
 		return Price{}, false

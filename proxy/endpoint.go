@@ -88,8 +88,13 @@ func speechUnits(asked, _ openai.Units, _ bool) store.Quantities {
 	return store.Quantities(nil).Plus(store.UnitCharacter, asked.Characters)
 }
 
-func audioUnits(_, used openai.Units, _ bool) store.Quantities {
-	return store.Quantities(nil).Plus(store.UnitAudioMillisecond, used.AudioMilliseconds)
+// audioUnits counts the length that the answer says, or that of the file where the answer tells neither length nor tokens.
+func audioUnits(asked, used openai.Units, tokens bool) store.Quantities {
+	n := used.AudioMilliseconds
+	if n == 0 && !tokens {
+		n = asked.AudioMilliseconds
+	}
+	return store.Quantities(nil).Plus(store.UnitAudioMillisecond, n)
 }
 
 // searchUnits counts what the answer says is billed, or one search where it tells neither searches nor tokens.

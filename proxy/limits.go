@@ -89,7 +89,8 @@ func (x *exchange) askedQuantities() store.Quantities {
 	if x.endpoint.units == nil {
 		return nil
 	}
-	return x.endpoint.units(x.request.Units, x.request.Units, false)
+	asked := x.asked()
+	return x.endpoint.units(asked, asked, false)
 }
 
 // templateTokens is what model servers may put around a prompt of their own accord.

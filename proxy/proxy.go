@@ -192,6 +192,8 @@ type Model struct {
 	Idempotent bool
 	// About is shown in the list of models; nil means that nothing is known.
 	About *About
+	// Prices are in ascending order of From. They say by which unit recordings are billed where a model server tells none.
+	Prices []metering.Price
 
 	metrics *modelMetrics
 	group   *choice.Group

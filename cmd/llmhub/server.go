@@ -261,7 +261,7 @@ func (s *server) route(cfg *config.Config) error {
 	}
 	models := make([]*proxy.Model, len(cfg.Models))
 	for i, m := range cfg.Models {
-		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About),
+		models[i] = &proxy.Model{Name: m.Name, OwnedBy: m.OwnedBy, Created: m.Created, About: aboutModel(m.About), Prices: m.Prices,
 			Balance: choice.Balance(m.Balance), Retries: proxy.Retries(m.Retries), Fallbacks: m.Fallbacks, Idempotent: m.Idempotent}
 		for _, d := range m.Deployments {
 			c := clients[d.Upstream]

@@ -71,6 +71,9 @@ func malformed(why string) *Error {
 	return badRequest("", "The body of the request is not valid multipart/form-data: "+why+".")
 }
 
+// File returns the recording that a transcription is asked of, as it stands in the body; empty if there is none.
+func (r *Request) File(body []byte) []byte { return body[r.file.lo:r.file.hi] }
+
 // part takes one part of a form.
 func (p *peeker) part(body []byte, header string, content span) *Error {
 	var disposition string
@@ -99,10 +102,13 @@ func (p *peeker) part(body []byte, header string, content span) *Error {
 	}
 	_, isFile := params["filename"]
 	f := p.field([]byte(params["name"]), fieldsOf[p.req.dialect])
-	if f == fieldNone {
+	switch {
+	case f == fieldNone:
 		return nil
-	}
-	if isFile {
+	case f == fieldFile:
+		p.req.file = content
+		return nil
+	case isFile:
 		p.refuse(fieldNames[f], "Invalid type for '"+fieldNames[f]+"': expected a value, not a file.")
 		return nil
 	}

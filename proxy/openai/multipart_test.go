@@ -132,24 +132,25 @@ func FuzzPeekMultipart(f *testing.F) {
 			return
 		}
 		patched := bytes.Join(r.PatchedPieces(body, Patch{Model: "other"}), nil)
-		if got := modelOf(t, body, contentType); got != string(r.Model) {
-			t.Fatalf("model %q, the standard library finds %q", r.Model, got)
+		model, file := readForm(t, body, contentType)
+		if model != string(r.Model) || file != string(r.File(body)) {
+			t.Fatalf("model %q and file %q, the standard library finds %q and %q", r.Model, r.File(body), model, file)
 		}
-		if got := modelOf(t, patched, contentType); got != "other" {
-			t.Fatalf("patched model %q", got)
+		if got, same := readForm(t, patched, contentType); got != "other" || same != file {
+			t.Fatalf("patched model %q, file %q", got, same)
 		}
 	})
 }
 
-// modelOf returns the one model in a form, as the standard library reads it.
-func modelOf(t *testing.T, body []byte, contentType string) string {
+// readForm returns the one model in a form, and the file, as the standard library reads them.
+func readForm(t *testing.T, body []byte, contentType string) (model, file string) {
 	t.Helper()
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := multipart.NewReader(bytes.NewReader(body), params["boundary"])
-	model, n := "", 0
+	n := 0
 	for {
 		p, err := r.NextRawPart()
 		if err == io.EOF {
@@ -162,15 +163,47 @@ func modelOf(t *testing.T, body []byte, contentType string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.FormName() == "model" {
+		switch p.FormName() {
+		case "model":
 			model = string(value)
 			n++
+		case "file":
+			file = string(value)
 		}
 	}
 	if n != 1 {
 		t.Fatalf("%d models", n)
 	}
-	return model
+	return model, file
+}
+
+func TestPeekMultipartFile(t *testing.T) {
+	for _, c := range []struct {
+		dialect Dialect
+		parts   []string
+		want    string
+	}{
+		{DialectTranscriptions, []string{"model=m", "@file=RIFF\r\n--\x00"}, "RIFF\r\n--\x00"},
+		{DialectTranscriptions, []string{"file=RIFF", "model=m"}, "RIFF"},
+		{DialectTranscriptions, []string{"@file=", "model=m"}, ""},
+		{DialectTranscriptions, []string{"@other=RIFF", "model=m"}, ""},
+		{DialectImages, []string{"@file=RIFF", "model=m"}, ""},
+	} {
+		body, contentType := form(t, c.parts...)
+		r, err := PeekMultipart(c.dialect, body, contentType)
+		if got := string(r.File(body)); err != nil || got != c.want {
+			t.Errorf("%q: file %q, %v", c.parts, got, err)
+		}
+	}
+	// Of two nobody could say which one the model server listens to.
+	for _, name := range []string{"@file=", "@File="} {
+		body, contentType := form(t, "model=m", "@file=a", name+"b")
+		_, err := PeekMultipart(DialectTranscriptions, body, contentType)
+		var e *Error
+		if !errors.As(err, &e) || e.Status != 400 || e.Param != "file" {
+			t.Errorf("%s: got %v, want status 400 about the file", name, err)
+		}
+	}
 }
 
 func TestPeekMultipartTakesFileNamesOfRFC2231(t *testing.T) {

@@ -34,7 +34,8 @@ type Request struct {
 	// PreviousResponse is the ID of the stored response that a request of DialectResponses goes on from; empty if there
 	// is none. Like Model it is a view of the body unless it is written with escapes.
 	PreviousResponse []byte
-	// Units are what the request asks for beside tokens: images, their size, characters to be spoken.
+	// Units are what the request asks for beside tokens: images, their size, characters to be spoken. How long a recording is
+	// nobody says here.
 	Units Units
 
 	dialect      Dialect
@@ -48,6 +49,7 @@ type Request struct {
 	optionsEmpty bool
 	include      span // the value of stream_options.include_usage; empty if there is no such member
 	previous     span // the value of previous_response_id
+	file         span // the part of that name
 	bounds       [len(boundFields)]bound
 }
 
@@ -78,6 +80,7 @@ const (
 	fieldInput
 	fieldStreamFormat
 	fieldInclude
+	fieldFile
 	fieldNone
 )
 
@@ -99,6 +102,7 @@ var fieldNames = [...]string{
 	fieldInput:         "input",
 	fieldStreamFormat:  "stream_format",
 	fieldInclude:       "include_usage",
+	fieldFile:          "file",
 }
 
 // fieldsOf are the members that the gateway acts on in each dialect.
@@ -108,7 +112,7 @@ var fieldsOf = [...][]field{
 	DialectMessages:       {fieldModel, fieldStream, fieldMessages, fieldMaxTokens},
 	DialectImages:         {fieldModel, fieldStream, fieldN, fieldSize},
 	DialectSpeech:         {fieldModel, fieldInput, fieldStreamFormat},
-	DialectTranscriptions: {fieldModel, fieldStream},
+	DialectTranscriptions: {fieldModel, fieldStream, fieldFile},
 	DialectModerations:    {fieldModel},
 	DialectRerank:         {fieldModel},
 }
