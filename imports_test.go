@@ -17,7 +17,7 @@ const module = "llmhub"
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"proxy", "portal"},
-	{"deployer", "subscription", "alert"},
+	{"deployer", "subscription", "alert", "drain"},
 	{"limit"},
 	{"metering", "catalog", "identity"},
 	{"store"},

@@ -71,16 +71,6 @@ func (a *Audit) Write(by Actor, c Change, before, after any) (store.Write, error
 	return a.changes.Write(c.ID, 0, c)
 }
 
-// Record keeps a change, as Write does, of something that is kept in no document.
-func (a *Audit) Record(ctx context.Context, by Actor, c Change, before, after any) error {
-	write, err := a.Write(by, c, before, after)
-	if err != nil {
-		return err
-	}
-	_, err = a.documents.Put(ctx, write)
-	return err
-}
-
 // auditID returns an ID by which the newest come first.
 func auditID(at time.Time) string {
 	return fmt.Sprintf("aud_%016x%s", ^uint64(at.UnixMicro()), strings.ToLower(rand.Text()[:10]))

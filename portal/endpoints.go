@@ -180,7 +180,7 @@ func (p *Portal) operatorEndpoints() []endpoint {
 	return []endpoint{
 		get("/upstreams", "listUpstreams", "How the model servers are doing", p.listUpstreams).forAudience(operators),
 		send(posting, "/upstreams/drain", "drainUpstream", "Have a deployment take no new requests, or end that", http.StatusOK, p.drainUpstream).forAudience(operators).
-			says("Requests under way go on. It holds until the server is restarted or the upstream's settings change; the configuration's drain is for longer."),
+			says("Requests under way go on. It holds until it is ended, over restarts, and in all processes that share a database. What the configuration drains stays so."),
 		get("/operators", "listOperators", "The accounts of operators", p.listOperators).forAudience(administrators).takes(paramAfter, paramLimit),
 		send(posting, "/operators", "createOperator", "Make an account of an operator", http.StatusCreated, p.createOperator).forAudience(administrators),
 		act(posting, "/operators/{id}/disable", "disableOperator", "End an account, for ever", http.StatusOK, p.disableOperator).forAudience(administrators),

@@ -119,9 +119,9 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 			return []gateway.Upstream{{Upstream: "up", Deployment: "up/m", Models: []string{"m1"}, State: "healthy", Requests: 7, LastSuccess: f.now,
 				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: !f.resumed, Queued: 2, MaxConcurrency: 3}}
 		},
-		DrainUpstream: func(deployment string, drain bool) bool {
-			f.resumed = !drain
-			return deployment == "up/m"
+		DrainUpstream: func(_ context.Context, by identity.Actor, deployment string, draining bool) error {
+			f.resumed = !draining
+			return by.RequireOperator()
 		},
 		Budget: f.budget, Alerts: alert.NewService(alert.Options{Documents: d, Sealer: sealer, Now: now, AllowPrivate: true}),
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"slices"
 	"time"
 
 	"llmhub/fault"
@@ -104,39 +103,27 @@ type drained struct {
 	Draining   *bool  `json:"draining"`
 }
 
-// drainUpstream drains a deployment. The change is audited before it is made: it cannot fail, so that both happen or,
-// where the process dies in between, the one that is left says what was wanted.
+// drainUpstream drains a deployment, or ends that.
 func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
 	if in.Draining == nil {
 		return upstreamView{}, fault.New(fault.Invalid, "draining", "must be given")
 	}
-	draining := *in.Draining
-	find := func() (gateway.Upstream, bool) {
-		all := p.upstreams()
-		i := slices.IndexFunc(all, func(u gateway.Upstream) bool { return u.Deployment == in.Deployment })
-		if i < 0 {
-			return gateway.Upstream{}, false
-		}
-		return all[i], true
-	}
-	before, found := find()
-	if !found {
-		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
-	}
-	change := identity.Change{At: p.now(), Action: "upstream.resume", ObjectID: in.Deployment, ObjectName: in.Deployment}
-	if draining {
-		change.Action = "upstream.drain"
-	}
-	err := p.audit.Record(r.ctx, r.by, change,
-		map[string]bool{"draining": before.Draining}, map[string]bool{"draining": draining})
-	if err != nil {
+	if _, err := p.upstream(in.Deployment); err != nil {
 		return upstreamView{}, err
 	}
-	if !p.drain(in.Deployment, draining) {
-		return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
+	if err := p.drain(r.ctx, r.by, in.Deployment, *in.Draining); err != nil {
+		return upstreamView{}, err
 	}
-	after, _ := find()
-	return viewUpstream(after), nil
+	return p.upstream(in.Deployment)
+}
+
+func (p *Portal) upstream(deployment string) (upstreamView, error) {
+	for _, u := range p.upstreams() {
+		if u.Deployment == deployment {
+			return viewUpstream(u), nil
+		}
+	}
+	return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
 }
 
 func (p *Portal) listUpstreams(*request) (page[upstreamView], error) {

@@ -55,8 +55,8 @@ type Options struct {
 	// Budget tells how much of a scope's budgets has been used this month.
 	Budget func(context.Context, limit.Scope) (limit.BudgetState, error)
 	Alerts *alert.Service
-	// DrainUpstream has a deployment take no new requests, or ends that; false says that there is none of that name.
-	DrainUpstream func(deployment string, drain bool) bool
+	// DrainUpstream has a deployment take no new requests, or ends that, and returns when that is in force.
+	DrainUpstream func(ctx context.Context, by identity.Actor, deployment string, draining bool) error
 	// Deployments may be nil, where nothing is deployed.
 	Deployments Deployments
 	// OperatorsElsewhere says that operators have a listener of their own, so that their sessions are none at others.
@@ -87,7 +87,7 @@ type Portal struct {
 	prices    func() metering.PriceList
 	upstreams func() []gateway.Upstream
 	budgets   func(context.Context, limit.Scope) (limit.BudgetState, error)
-	drain     func(deployment string, drain bool) bool
+	drain     func(ctx context.Context, by identity.Actor, deployment string, draining bool) error
 	alerts    *alert.Service
 	deploying Deployments
 	location  *time.Location

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -243,6 +244,9 @@ type Proxy struct {
 	draining atomic.Bool
 	watcher  watcher
 	commits  waits
+
+	drainsMu sync.Mutex
+	drains   map[string]struct{} // the deployments that are drained, by name
 }
 
 // New returns a proxy without routes.
@@ -251,7 +255,7 @@ func New(o Options) *Proxy {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &Proxy{Options: o}
+	p := &Proxy{Options: o, drains: map[string]struct{}{}}
 	p.live.init()
 	p.routes.Store(NewRoutes(nil))
 	p.watcher.start(p)
@@ -264,23 +268,35 @@ func (p *Proxy) SetRoutes(r *Routes) {
 	for _, m := range r.models {
 		m.metrics = p.Metrics.forModel(m.Name)
 	}
+	p.drainsMu.Lock()
+	defer p.drainsMu.Unlock()
 	r.keepStates(p.routes.Load(), p.Metrics, time.Now())
+	p.drain(r)
 	p.routes.Store(r)
 	p.Metrics.states.routes.Store(r)
 }
 
-// DrainDeployment has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under
-// way go on. It holds while the process runs and the upstream's settings stay the same. It returns false if there is none.
-func (p *Proxy) DrainDeployment(name string, on bool) (found bool) {
-	for _, m := range p.routes.Load().models {
+// SetDraining has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under way go on. It
+// holds over SetRoutes, also for a deployment that is not there yet. What the settings drain stays so.
+func (p *Proxy) SetDraining(name string, on bool) {
+	p.drainsMu.Lock()
+	defer p.drainsMu.Unlock()
+	if on {
+		p.drains[name] = struct{}{}
+	} else {
+		delete(p.drains, name)
+	}
+	p.drain(p.routes.Load())
+}
+
+// drain tells the deployments of routes whether they are drained. p.drainsMu is held.
+func (p *Proxy) drain(r *Routes) {
+	for _, m := range r.models {
 		for _, d := range m.Deployments {
-			if d.Name() == name {
-				d.target.Drain(on)
-				found = true
-			}
+			_, on := p.drains[d.Name()]
+			d.target.Drain(on)
 		}
 	}
-	return found
 }
 
 // Register adds the endpoints to a router, the same under /v1 and /v2.

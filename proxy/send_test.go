@@ -80,20 +80,25 @@ func TestStatesOutliveAReload(t *testing.T) {
 	routes := func(bounds choice.Settings) *Routes {
 		return NewRoutes([]*Model{{Name: "m", Deployments: []*Deployment{{Client: client, Model: "m", Bounds: bounds}}}})
 	}
-	p := &Proxy{Options: Options{Metrics: NewMetrics(prometheus.NewRegistry())}}
-	p.routes.Store(NewRoutes(nil))
+	p := New(Options{Metrics: NewMetrics(prometheus.NewRegistry())})
+	defer p.Close()
 	p.SetRoutes(routes(choice.Settings{MaxConcurrency: 1}))
 	d := p.routes.Load().models["m"].Deployments[0]
 	picked := p.routes.Load().models["m"].group.Pick(time.Now(), 0, &choice.Set{})
-	if !p.DrainDeployment("u/m", true) || p.DrainDeployment("u/x", true) {
+	p.SetDraining("u/x", true)
+	if p.Health()[0].Draining {
 		t.Error("the wrong deployment drains")
 	}
+	p.SetDraining("u/m", true)
 	p.SetRoutes(routes(choice.Settings{MaxConcurrency: 2}))
 	h := p.Health()[0]
 	if h.MaxConcurrency != 2 || !h.Draining || p.routes.Load().models["m"].Deployments[0] == d {
 		t.Errorf("after a reload: %+v", h)
 	}
-	p.DrainDeployment("u/m", false)
+	p.SetDraining("u/m", false)
+	if p.Health()[0].Draining {
+		t.Error("it drains still")
+	}
 	if n := p.routes.Load().models["m"].Deployments[0].target.Status(time.Now()).InFlight; n != 1 {
 		t.Errorf("%d in flight", n)
 	}

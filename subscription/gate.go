@@ -118,6 +118,7 @@ func (s modelSet) has(model string) bool {
 type Gate struct {
 	hasher      *Hasher
 	onRevoke    func(keyID string, why error)
+	others      map[string]func(store.Document) error // by kind
 	revocations atomic.Uint64
 	ready       chan struct{}
 	readyOnce   sync.Once
@@ -167,12 +168,17 @@ type gateTenant struct {
 func NewGate(h *Hasher) *Gate {
 	return &Gate{
 		hasher: h, ready: make(chan struct{}), moved: make(chan struct{}),
-		keys: map[string]*gateKey{}, subscriptions: map[string]*gateSubscription{}, tenants: map[string]*gateTenant{},
+		keys: map[string]*gateKey{}, subscriptions: map[string]*gateSubscription{}, tenants: map[string]*gateTenant{}, others: map[string]func(store.Document) error{},
 	}
 }
 
 // OnRevoke sets what is called for each key that stops being usable, from Run's goroutine. It must be called before Run.
 func (g *Gate) OnRevoke(f func(keyID string, why error)) { g.onRevoke = f }
+
+// Follow sets what is called for each document of another kind, from Run's goroutine, so that one watch of the store serves all who
+// must know of changes at once. What it does is in force when WaitVersion returns. An error of it ends Run. It must be called
+// before Run.
+func (g *Gate) Follow(kind string, f func(store.Document) error) { g.others[kind] = f }
 
 // Revocations counts revocations. It grows before OnRevoke's function is called for them.
 func (g *Gate) Revocations() uint64 { return g.revocations.Load() }
@@ -218,6 +224,11 @@ func (g *Gate) Run(ctx context.Context, d store.Documents) error {
 		if g.onRevoke != nil {
 			for _, r := range revoked {
 				g.onRevoke(r.keyID, r.why)
+			}
+		}
+		for _, d := range docs {
+			if f := g.others[d.Kind]; f != nil {
+				err = errors.Join(err, f(d))
 			}
 		}
 		return err

@@ -20,6 +20,7 @@ import (
 	"llmhub/catalog"
 	"llmhub/config"
 	"llmhub/deployer"
+	"llmhub/drain"
 	"llmhub/identity"
 	"llmhub/limit"
 	"llmhub/metering"
@@ -44,6 +45,7 @@ type server struct {
 	store    engine
 	hasher   *subscription.Hasher
 	gate     *subscription.Gate
+	drains   *drain.Service
 	service  *subscription.Service
 	people   people
 	engine   *limit.Engine
@@ -197,6 +199,7 @@ func (s *server) makeGate() error {
 	s.hasher = subscription.NewHasher(pepper)
 	s.gate = subscription.NewGate(s.hasher)
 	s.service = s.serviceOn(s.store, s.people.profiles, time.Now)
+	s.drains = drain.NewService(s.store, s.people.audit, time.Now)
 	return nil
 }
 
@@ -208,6 +211,7 @@ func (s *server) serviceOn(d store.Documents, profiles identity.Approval, now fu
 // followKeys starts to follow the store's keys and waits until all are known.
 func (s *server) followKeys(ctx context.Context) error {
 	s.gate.OnRevoke(s.proxy.Revoke)
+	s.gate.Follow(drain.Kind, s.followDrain)
 	gateCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopGate, s.gateDone = stop, make(chan error, 1)
 	go func() { s.gateDone <- s.gate.Run(gateCtx, s.store) }()
@@ -220,6 +224,24 @@ func (s *server) followKeys(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// followDrain puts in force what an operator has said of a deployment, here or in another process.
+func (s *server) followDrain(doc store.Document) error {
+	d, err := s.drains.Read(doc)
+	if err == nil {
+		s.proxy.SetDraining(d.Deployment, d.Draining)
+	}
+	return err
+}
+
+// drainUpstream drains a deployment, or ends that, and returns when that is in force in this process.
+func (s *server) drainUpstream(ctx context.Context, by identity.Actor, deployment string, draining bool) error {
+	version, err := s.drains.Set(ctx, by, deployment, draining)
+	if err != nil {
+		return err
+	}
+	return s.gate.WaitVersion(ctx, version)
 }
 
 func limitsOf(cfg *config.Config) proxy.Limits {
@@ -457,7 +479,7 @@ func (s *server) newPortal() *portal.Portal {
 	return portal.New(portal.Options{
 		Guard: p.guard, Service: s.service, Tenants: p.tenants, Users: p.users, Profiles: p.profiles, Operators: p.operators,
 		Tokens: p.tokens, Audit: p.audit, Ledger: s.store, Deployments: s.deployer,
-		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, DrainUpstream: s.proxy.DrainDeployment, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
+		Catalog: s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, DrainUpstream: s.drainUpstream, OperatorsElsewhere: s.cfg.Portal.AdminListen != "",
 		Prices: s.priceList, Budget: s.engine.Budget, Alerts: s.alerts,
 		Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency,
 		AdminToken: s.cfg.Admin.Token, Now: time.Now, Logger: s.log,

@@ -43,8 +43,8 @@ func newUpstreamDrain(api *apiFlags, name string, draining bool) *cobra.Command 
 		Args:    oneDeployment,
 	}
 	cmd.Long = `Have a deployment take no new requests. Those under way go on; "llmhub upstream list" shows how
-many are left. It holds until the server is restarted or the upstream's settings change: set drain
-in the configuration for longer.`
+many are left. It holds until "llmhub upstream resume", over restarts, and in all processes that
+share a database.`
 	if !draining {
 		cmd.Short = "Have a deployment take requests again"
 		cmd.Long = `Have a deployment take requests again that was drained. What the configuration drains stays so.`

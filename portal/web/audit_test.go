@@ -17,7 +17,7 @@ var actionInSource = regexp.MustCompile(`(?:Action: |Action = |by, |hookAudit\(b
 // Every kind of change that the domain audits can be chosen on the page, whose words the messages' own tests look after.
 func TestAuditKnowsEveryAction(t *testing.T) {
 	used := []string{"workload." + string(deployer.JobRollback), "workload." + string(deployer.JobUninstall)} // put together there
-	for _, dir := range []string{"../../identity", "../../subscription", "../../deployer", "../../alert", ".."} {
+	for _, dir := range []string{"../../identity", "../../subscription", "../../deployer", "../../alert", "../../drain", ".."} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
