@@ -38,19 +38,20 @@ func NewService(d store.Documents, audit *identity.Audit, now func() time.Time) 
 	return &Service{documents: d, drains: store.NewCollection[Drain](d, Kind, nil), audit: audit, now: now}
 }
 
-// Set has a deployment drained, or ends that, and returns the version by which it is in force; 0 if it was so already. Only
-// operators may.
+// Set has a deployment drained, or ends that, and returns the version by which it is so: an earlier one if it was already, which
+// this process need not have heard of, and 0 if nobody has ever drained it. Only operators may.
 func (s *Service) Set(ctx context.Context, by identity.Actor, deployment string, draining bool) (store.Version, error) {
 	if err := by.RequireOperator(); err != nil {
 		return 0, err
 	}
-	return store.Change(ctx, s.documents, func() ([]store.Write, error) {
+	var so store.Version
+	version, err := store.Change(ctx, s.documents, func() ([]store.Write, error) {
 		id := idOf(deployment)
 		before, err := s.drains.Get(ctx, id)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-		if before.Value.Draining == draining {
+		if so = before.Version; before.Value.Draining == draining {
 			return nil, nil
 		}
 		after := Drain{Deployment: deployment, Draining: draining, By: by.Name, At: s.now().UTC()}
@@ -61,6 +62,7 @@ func (s *Service) Set(ctx context.Context, by identity.Actor, deployment string,
 		entry, err := s.auditOf(by, after)
 		return []store.Write{write, entry}, err
 	})
+	return max(version, so), err
 }
 
 func (s *Service) auditOf(by identity.Actor, d Drain) (store.Write, error) {

@@ -47,15 +47,17 @@ func actions(t *testing.T, audit *identity.Audit) string {
 func TestSet(t *testing.T) {
 	s, audit := newService(t)
 	by, long := identity.Administrator(), "u/"+strings.Repeat("m", 300)
+	last := map[string]store.Version{}
 	for _, c := range []struct {
 		deployment string
 		on         bool
 		changes    bool
 	}{{"u/m", false, false}, {"u/m", true, true}, {"u/m", true, false}, {long, true, true}, {"u/m", false, true}, {"u/m", false, false}} {
 		v, err := s.Set(t.Context(), by, c.deployment, c.on)
-		if err != nil || v > 0 != c.changes {
-			t.Errorf("%.10s %v: version %d, %v, want a change: %v", c.deployment, c.on, v, err, c.changes)
+		if before := last[c.deployment]; err != nil || v > before != c.changes || v < before {
+			t.Errorf("%.10s %v: version %d after %d, %v, want a change: %v", c.deployment, c.on, v, before, err, c.changes)
 		}
+		last[c.deployment] = v
 	}
 	if got, want := actions(t, audit), "upstream.resume u/m, upstream.drain "+long+", upstream.drain u/m"; got != want {
 		t.Errorf("the audit has %s, want %s", got, want)
