@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/store"
 )
@@ -25,27 +26,41 @@ type Drain struct {
 	At       time.Time `json:"at"`
 }
 
-// Service changes drains. It may be used concurrently.
-type Service struct {
-	documents store.Documents
-	drains    store.Collection[Drain]
-	audit     *identity.Audit
-	now       func() time.Time
+// ErrNoDeployment says that no model has the deployment.
+var ErrNoDeployment = fault.New(fault.NotFound, "deployment", "there is no such deployment")
+
+// Options are what a Service needs.
+type Options struct {
+	Documents store.Documents
+	Audit     *identity.Audit
+	// Exists says whether there is a deployment of a name.
+	Exists func(deployment string) bool
+	Now    func() time.Time
 }
 
-// NewService returns a service that keeps drains in d.
-func NewService(d store.Documents, audit *identity.Audit, now func() time.Time) *Service {
-	return &Service{documents: d, drains: store.NewCollection[Drain](d, Kind, nil), audit: audit, now: now}
+// Service changes drains. It may be used concurrently.
+type Service struct {
+	o      Options
+	drains store.Collection[Drain]
+}
+
+// NewService returns a service.
+func NewService(o Options) *Service {
+	return &Service{o: o, drains: store.NewCollection[Drain](o.Documents, Kind, nil)}
 }
 
 // Set has a deployment drained, or ends that, and returns the version by which it is so: an earlier one if it was already, which
-// this process need not have heard of, and 0 if nobody has ever drained it. Only operators may.
+// this process need not have heard of, and 0 if nobody has ever drained it. Only operators may. Without such a deployment the error is
+// ErrNoDeployment.
 func (s *Service) Set(ctx context.Context, by identity.Actor, deployment string, draining bool) (store.Version, error) {
 	if err := by.RequireOperator(); err != nil {
 		return 0, err
 	}
+	if !s.o.Exists(deployment) {
+		return 0, ErrNoDeployment
+	}
 	var so store.Version
-	version, err := store.Change(ctx, s.documents, func() ([]store.Write, error) {
+	version, err := store.Change(ctx, s.o.Documents, func() ([]store.Write, error) {
 		id := idOf(deployment)
 		before, err := s.drains.Get(ctx, id)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -54,7 +69,7 @@ func (s *Service) Set(ctx context.Context, by identity.Actor, deployment string,
 		if so = before.Version; before.Value.Draining == draining {
 			return nil, nil
 		}
-		after := Drain{Deployment: deployment, Draining: draining, By: by.Name, At: s.now().UTC()}
+		after := Drain{Deployment: deployment, Draining: draining, By: by.Name, At: s.o.Now().UTC()}
 		write, err := s.drains.Write(id, before.Version, after)
 		if err != nil {
 			return nil, err
@@ -70,7 +85,7 @@ func (s *Service) auditOf(by identity.Actor, d Drain) (store.Write, error) {
 	if d.Draining {
 		c.Action = "upstream.drain"
 	}
-	return s.audit.Write(by, c, map[string]bool{"draining": !d.Draining}, map[string]bool{"draining": d.Draining})
+	return s.o.Audit.Write(by, c, map[string]bool{"draining": !d.Draining}, map[string]bool{"draining": d.Draining})
 }
 
 // Read returns what a document of the kind says, as the store's watch delivers it.

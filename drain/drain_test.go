@@ -27,7 +27,8 @@ func newService(t *testing.T) (*Service, *identity.Audit) {
 		}
 	})
 	audit := identity.NewAudit(d)
-	return NewService(d, audit, time.Now), audit
+	exists := func(deployment string) bool { return deployment != "u/none" }
+	return NewService(Options{Documents: d, Audit: audit, Exists: exists, Now: time.Now}), audit
 }
 
 // actions returns what the audit has of deployments, newest first.
@@ -59,12 +60,15 @@ func TestSet(t *testing.T) {
 		}
 		last[c.deployment] = v
 	}
+	if _, err := s.Set(t.Context(), by, "u/none", true); !errors.Is(err, ErrNoDeployment) {
+		t.Errorf("a deployment that does not exist: %v", err)
+	}
 	if got, want := actions(t, audit), "upstream.resume u/m, upstream.drain "+long+", upstream.drain u/m"; got != want {
 		t.Errorf("the audit has %s, want %s", got, want)
 	}
 	found := map[string]bool{}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := s.documents.Watch(ctx, 0, func(docs []store.Document) error {
+	err := s.o.Documents.Watch(ctx, 0, func(docs []store.Document) error {
 		for _, d := range docs {
 			if d.Kind != Kind {
 				continue

@@ -20,6 +20,7 @@ import (
 
 	"llmhub/alert"
 	"llmhub/catalog"
+	"llmhub/drain"
 	"llmhub/identity"
 	"llmhub/limit"
 	"llmhub/metering"
@@ -120,6 +121,9 @@ func (f *fixture) newOptions(zone *time.Location) portal.Options {
 				Weight: 1, Breaker: "open", BreakerUntil: f.now, Draining: !f.resumed, Queued: 2, MaxConcurrency: 3}}
 		},
 		DrainUpstream: func(_ context.Context, by identity.Actor, deployment string, draining bool) error {
+			if deployment != "up/m" {
+				return drain.ErrNoDeployment
+			}
 			f.resumed = !draining
 			return by.RequireOperator()
 		},

@@ -3,6 +3,7 @@ package portal
 import (
 	"time"
 
+	"llmhub/drain"
 	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/portal/gateway"
@@ -81,6 +82,7 @@ type upstreamView struct {
 	Breaker         string     `json:"breaker" enum:"closed,open,half-open" doc:"Open: it has failed and is left alone for a while."`
 	BreakerUntil    *time.Time `json:"breaker_until,omitempty"`
 	Draining        bool       `json:"draining" doc:"It takes no new requests."`
+	DrainConfigured bool       `json:"drain_configured" doc:"The configuration has it drained, which alone ends that."`
 	Queued          int        `json:"queued" doc:"Requests that wait for a slot."`
 	MaxConcurrency  int        `json:"max_concurrency,omitempty" doc:"Its slots; absent when they have no bound."`
 }
@@ -92,7 +94,7 @@ func viewUpstream(u gateway.Upstream) upstreamView {
 		WindowRequests: u.WindowRequests, WindowFailures: u.WindowFailures,
 		FirstByteMS: u.FirstByteMedian.Milliseconds(), FirstByteSlowMS: u.FirstByteSlow.Milliseconds(),
 		LastSuccessAt: known(u.LastSuccess), LastFailureAt: known(u.LastFailure), LastReason: u.LastReason,
-		Weight: u.Weight, Priority: u.Priority, Breaker: u.Breaker, BreakerUntil: known(u.BreakerUntil), Draining: u.Draining,
+		Weight: u.Weight, Priority: u.Priority, Breaker: u.Breaker, BreakerUntil: known(u.BreakerUntil), Draining: u.Draining, DrainConfigured: u.DrainConfigured,
 		Queued: u.Queued, MaxConcurrency: u.MaxConcurrency,
 	}
 }
@@ -108,22 +110,15 @@ func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
 	if in.Draining == nil {
 		return upstreamView{}, fault.New(fault.Invalid, "draining", "must be given")
 	}
-	if _, err := p.upstream(in.Deployment); err != nil {
-		return upstreamView{}, err
-	}
 	if err := p.drain(r.ctx, r.by, in.Deployment, *in.Draining); err != nil {
 		return upstreamView{}, err
 	}
-	return p.upstream(in.Deployment)
-}
-
-func (p *Portal) upstream(deployment string) (upstreamView, error) {
 	for _, u := range p.upstreams() {
-		if u.Deployment == deployment {
+		if u.Deployment == in.Deployment {
 			return viewUpstream(u), nil
 		}
 	}
-	return upstreamView{}, fault.New(fault.NotFound, "deployment", "there is no such deployment")
+	return upstreamView{}, drain.ErrNoDeployment // any more
 }
 
 func (p *Portal) listUpstreams(*request) (page[upstreamView], error) {

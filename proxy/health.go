@@ -63,8 +63,8 @@ type DeploymentHealth struct {
 	// Breaker is closed, open or half-open; BreakerUntil is until when it is open, otherwise zero.
 	Breaker      string
 	BreakerUntil time.Time
-	// Draining says that it takes no new requests.
-	Draining bool
+	// Draining says that it takes no new requests, DrainConfigured that its settings have it so, whatever SetDraining says.
+	Draining, DrainConfigured bool
 	// Queued wait for one of MaxConcurrency slots; 0 means that these have no bound.
 	Queued, MaxConcurrency int
 }
@@ -100,7 +100,8 @@ func (h *DeploymentHealth) state(d *Deployment, now time.Time) {
 	status, settings := d.target.Status(now), d.target.Settings()
 	h.Weight, h.Priority = d.Weight, d.Priority
 	h.Breaker, h.BreakerUntil = status.Breaker.String(), status.Until
-	h.Draining, h.Queued, h.MaxConcurrency = status.Draining, status.Queued, settings.MaxConcurrency
+	h.Draining, h.DrainConfigured = status.Draining, settings.Draining
+	h.Queued, h.MaxConcurrency = status.Queued, settings.MaxConcurrency
 }
 
 // health returns the figures, without names.

@@ -276,6 +276,18 @@ func (p *Proxy) SetRoutes(r *Routes) {
 	p.Metrics.states.routes.Store(r)
 }
 
+// HasDeployment says whether any model has a deployment of the name that Health gives it.
+func (p *Proxy) HasDeployment(name string) bool {
+	for _, m := range p.routes.Load().models {
+		for _, d := range m.Deployments {
+			if d.Name() == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // SetDraining has a deployment, by the name that Health gives it, take no new requests, or ends that; requests under way go on. It
 // holds over SetRoutes, also for a deployment that is not there yet. What the settings drain stays so.
 func (p *Proxy) SetDraining(name string, on bool) {

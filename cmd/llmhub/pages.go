@@ -54,7 +54,7 @@ func (s *server) makePages() (err error) {
 		Guard: p.guard, SignIn: p.signIn, Sessions: p.sessions, Tenants: p.tenants, Users: p.users, Profiles: p.profiles,
 		Tokens: p.tokens, Audit: p.audit, Service: s.service, Ledger: s.store, Budget: s.engine.Budget, Alerts: s.alerts, Deployments: s.deployer,
 		TenantUsage: s.tenantUsage,
-		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, Chat: s.chat,
+		Catalog:     s.catalog.Load, Models: s.portalModels, Upstreams: s.upstreamHealth, DrainUpstream: s.drainUpstream, Chat: s.chat,
 		Prices:          func() metering.PriceList { return *s.prices.Load() },
 		CustomersSignIn: p.customersSignIn, OperatorsElsewhere: portal.AdminListen != "",
 		PublicURL: s.publicURL(), Location: s.cfg.Billing.TimeZone, Currency: s.cfg.Billing.Currency, RequestRetentionDays: s.cfg.Billing.RequestRetentionDays,
@@ -122,7 +122,7 @@ func (s *server) upstreamHealth() []gateway.Upstream {
 			Upstream: h.Upstream, Deployment: h.Deployment, Models: h.Models, State: string(h.State), Requests: h.Requests, Failures: h.Failures,
 			InFlight: h.InFlight, WindowRequests: h.WindowRequests, WindowFailures: h.WindowFailures, FirstByteMedian: h.FirstByteP50,
 			FirstByteSlow: h.FirstByteP95, LastSuccess: h.LastSuccess, LastFailure: h.LastFailure, LastReason: h.LastReason,
-			Weight: h.Weight, Priority: h.Priority, Breaker: h.Breaker, BreakerUntil: h.BreakerUntil, Draining: h.Draining,
+			Weight: h.Weight, Priority: h.Priority, Breaker: h.Breaker, BreakerUntil: h.BreakerUntil, Draining: h.Draining, DrainConfigured: h.DrainConfigured,
 			Queued: h.Queued, MaxConcurrency: h.MaxConcurrency,
 		}
 	}

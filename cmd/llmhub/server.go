@@ -199,7 +199,10 @@ func (s *server) makeGate() error {
 	s.hasher = subscription.NewHasher(pepper)
 	s.gate = subscription.NewGate(s.hasher)
 	s.service = s.serviceOn(s.store, s.people.profiles, time.Now)
-	s.drains = drain.NewService(s.store, s.people.audit, time.Now)
+	s.drains = drain.NewService(drain.Options{
+		Documents: s.store, Audit: s.people.audit, Now: time.Now,
+		Exists: func(deployment string) bool { return s.proxy.HasDeployment(deployment) },
+	})
 	return nil
 }
 

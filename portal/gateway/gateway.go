@@ -31,8 +31,8 @@ type Upstream struct {
 	// Breaker is closed, open or half-open; BreakerUntil is until when it is open, otherwise zero.
 	Breaker      string
 	BreakerUntil time.Time
-	// Draining says that it takes no new requests.
-	Draining bool
+	// Draining says that it takes no new requests, DrainConfigured that the configuration has it so, which alone ends that.
+	Draining, DrainConfigured bool
 	// Queued wait for one of MaxConcurrency slots; 0 means that these have no bound.
 	Queued, MaxConcurrency int
 }

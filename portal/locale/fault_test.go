@@ -15,7 +15,7 @@ import (
 )
 
 // faultPackages are those whose faults can be shown on a page, from here.
-var faultPackages = []string{"../../fault", "../../identity", "../../subscription", "../../deployer", "../../alert", "../../limit", "../web", "../access"}
+var faultPackages = []string{"../../fault", "../../identity", "../../subscription", "../../deployer", "../../alert", "../../drain", "../../limit", "../web", "../access"}
 
 // verb is what a format takes an argument for.
 var verb = regexp.MustCompile(`%[-+# 0]*[0-9.]*[a-zA-Z%]`)

@@ -21,6 +21,7 @@ import (
 
 	"llmhub/alert"
 	"llmhub/catalog"
+	"llmhub/drain"
 	"llmhub/identity"
 	"llmhub/limit"
 	"llmhub/metering"
@@ -173,8 +174,9 @@ func (f *fixture) newOptions(zone *time.Location) web.Options {
 			return limit.BudgetState{Month: store.DayOf(now(), zone).Month(), SpentTokens: f.spent.SpentTokens, ReservedTokens: f.spent.ReservedTokens, SpentAmount: f.spent.SpentAmount}, nil
 		},
 		Upstreams: func() []gateway.Upstream { return nil }, CustomersSignIn: true, PublicURL: &url.URL{Scheme: "http", Host: "localhost"},
-		Chat:     func(context.Context, string, string, string) (string, error) { return "an answer", nil },
-		Location: zone, Currency: "EUR", Brand: web.Brand{Name: "Cloud Marketplace"}, Now: now, Logger: slog.New(slog.NewTextHandler(f.log, nil)),
+		DrainUpstream: func(context.Context, identity.Actor, string, bool) error { return drain.ErrNoDeployment },
+		Chat:          func(context.Context, string, string, string) (string, error) { return "an answer", nil },
+		Location:      zone, Currency: "EUR", Brand: web.Brand{Name: "Cloud Marketplace"}, Now: now, Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	o.Tenants = identity.NewTenants(d, o.Audit, now)
 	o.Users = identity.NewUsers(d, o.Audit, o.Tenants, now)

@@ -10,6 +10,8 @@ var done = map[string]bool{
 	"tenant-suspended":       true,
 	"tenant-resumed":         true,
 	"operator-cancelled":     true,
+	"upstream-drained":       true,
+	"upstream-resumed":       true,
 	"password-changed":       true,
 	"sessions-ended":         true,
 	"session-ended":          true,

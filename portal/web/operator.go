@@ -32,6 +32,8 @@ func (w *Web) operatorRoutes() []route {
 		{fiber.MethodGet, "/operator/usage", operators, w.showTenantUsage},
 		{fiber.MethodGet, "/operator/usage.csv", operators, w.exportTenantUsage},
 		{fiber.MethodGet, "/operator/upstreams", operators, w.showUpstreams},
+		{fiber.MethodPost, "/operator/upstreams/drain", operators, w.drainUpstream},
+		{fiber.MethodPost, "/operator/upstreams/resume", operators, w.resumeUpstream},
 		{fiber.MethodGet, "/operator/audit", operators, w.showAudit},
 		{fiber.MethodGet, "/operator/audit.csv", operators, w.exportAudit},
 		{fiber.MethodGet, "/operator/account", operators, w.showOperatorAccount},

@@ -26,6 +26,8 @@ type upstreamRow struct {
 	// Choice says which requests it is sent; Slots how many it may have.
 	Choice, Slots string
 	Draining      bool
+	// Change is what can be done: drain, resume, or nothing where the configuration drains.
+	Change string
 	// Breaker is empty while it is closed.
 	Breaker      string
 	BreakerUntil time.Time
@@ -49,6 +51,12 @@ func (v *visit) upstreamRow(u gateway.Upstream) upstreamRow {
 		LastReason: u.LastReason, WindowRequests: unknown, WindowFailures: unknown, Median: unknown, Slow: unknown,
 	}
 	r.Choice = v.t("upstreams.choice", "Priority", u.Priority, "Weight", u.Weight)
+	switch {
+	case !u.Draining:
+		r.Change = "drain"
+	case !u.DrainConfigured:
+		r.Change = "resume"
+	}
 	r.Draining, r.Queued, r.BreakerUntil = u.Draining, u.Queued, u.BreakerUntil
 	if u.Breaker != "" && u.Breaker != "closed" {
 		r.Breaker = v.t("upstreams.breaker." + u.Breaker)
@@ -68,6 +76,16 @@ func (v *visit) upstreamRow(u gateway.Upstream) upstreamRow {
 		r.Median, r.Slow = v.milliseconds(u.FirstByteMedian), v.milliseconds(u.FirstByteSlow)
 	}
 	return r
+}
+
+func (w *Web) drainUpstream(v *visit) error  { return w.setDraining(v, true, "upstream-drained") }
+func (w *Web) resumeUpstream(v *visit) error { return w.setDraining(v, false, "upstream-resumed") }
+
+func (w *Web) setDraining(v *visit, draining bool, done string) error {
+	if err := w.DrainUpstream(v.ctx, v.Actor, v.value("deployment"), draining); err != nil {
+		return err
+	}
+	return v.redirect("/operator/upstreams?done=" + done)
 }
 
 func (v *visit) milliseconds(d time.Duration) string {

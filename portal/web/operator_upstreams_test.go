@@ -1,13 +1,49 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
 
+	"llmhub/drain"
+	"llmhub/identity"
 	"llmhub/portal/gateway"
 	"llmhub/portal/web"
 )
+
+// TestDrainUpstream drains a deployment by a button, and ends that by another one; what the configuration drains has none.
+func TestDrainUpstream(t *testing.T) {
+	draining := map[string]bool{"two/m": true}
+	f := newFixture(t, func(o *web.Options) {
+		o.Upstreams = func() []gateway.Upstream {
+			return []gateway.Upstream{
+				{Deployment: "one/m", State: "healthy", Draining: draining["one/m"]},
+				{Deployment: "two/m", State: "healthy", Draining: true, DrainConfigured: true},
+			}
+		}
+		o.DrainUpstream = func(_ context.Context, by identity.Actor, deployment string, on bool) error {
+			if _, known := draining[deployment]; !known && deployment != "one/m" {
+				return drain.ErrNoDeployment
+			}
+			draining[deployment] = on
+			return by.RequireOperator()
+		}
+	})
+	b := f.operator()
+	b.lang = "en"
+	const page = "/operator/upstreams"
+	b.get(page).wants(t, http.StatusOK, `action="/operator/upstreams/drain"`, `name="deployment" value="one/m"`, "-/operator/upstreams/resume", `-name="deployment" value="two/m"`, "By the configuration")
+	if a := b.post(page+"/drain", "deployment", "one/m"); a.status != http.StatusSeeOther || a.location() != page+"?done=upstream-drained" {
+		t.Errorf("drained: %d %s", a.status, a.location())
+	}
+	b.get(page+"?done=upstream-drained").wants(t, http.StatusOK, `action="/operator/upstreams/resume"`, "-/operator/upstreams/drain", "takes no new requests")
+	if a := b.post(page+"/resume", "deployment", "one/m"); a.status != http.StatusSeeOther || a.location() != page+"?done=upstream-resumed" || draining["one/m"] {
+		t.Errorf("resumed: %d %s, draining: %v", a.status, a.location(), draining)
+	}
+	b.post(page+"/drain", "deployment", "three/m").wants(t, http.StatusNotFound)
+	b.post(page+"/drain").wants(t, http.StatusNotFound)
+}
 
 // TestUpstreams shows what decides whether requests are sent to a deployment, in both languages.
 func TestUpstreams(t *testing.T) {

@@ -59,6 +59,8 @@ type Options struct {
 	Prices  func() metering.PriceList
 	// Upstreams returns how the model servers are doing.
 	Upstreams func() []gateway.Upstream
+	// DrainUpstream has a deployment take no new requests, or ends that, and returns when that is in force.
+	DrainUpstream func(ctx context.Context, by identity.Actor, deployment string, draining bool) error
 	// Budget tells how much of a scope's budgets has been used this month.
 	Budget func(context.Context, limit.Scope) (limit.BudgetState, error)
 	// Alerts are those of budgets.
