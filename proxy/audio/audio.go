@@ -5,11 +5,18 @@ package audio
 
 import "bytes"
 
-// maxMilliseconds is the longest length that is believed: 1,000 hours, which no file of an upload's size can hold.
-const maxMilliseconds = 1000 * 60 * 60 * 1000
+const (
+	// maxMilliseconds is the longest length that is believed: 1,000 hours, which no file of an upload's size can hold.
+	maxMilliseconds = 1000 * 60 * 60 * 1000
+	// maxSteps bounds the frames, pages, boxes and elements of a file that are looked at: eleven hours of blocks of 20 ms.
+	maxSteps = 2 << 20
+	// maxTags bounds the tags one behind the other.
+	maxTags = 16
+)
 
 // Milliseconds returns the length of a recording, and 0 and false if its format is not known or does not tell. It allocates nothing,
-// goes through the file once, and makes of a damaged one what players do: what is there until the damage counts.
+// goes through the file once, and makes of a damaged one what players do: what is there until the damage counts. Of a part that was cut
+// out of a longer recording, whose times go on, the part counts.
 func Milliseconds(file []byte) (ms int64, ok bool) {
 	if ms = lengthOf(file); ms <= 0 || ms > maxMilliseconds {
 		return 0, false
@@ -36,7 +43,7 @@ func lengthOf(file []byte) int64 {
 
 // behindID3 returns what is behind the tag that encoders put before FLAC and MPEG audio (ID3v2.4 §3.1).
 func behindID3(file []byte) []byte {
-	for len(file) >= 10 && hasAt(file, 0, "ID3") {
+	for n := 0; n < maxTags && len(file) >= 10 && hasAt(file, 0, "ID3"); n++ {
 		size := 10
 		for i, b := range file[6:10] {
 			size += int(b&0x7f) << (7 * (3 - i))

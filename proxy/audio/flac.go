@@ -2,9 +2,9 @@ package audio
 
 // stream is what the header of a FLAC stream tells (RFC 9639 §8.2).
 type stream struct {
-	block                int64 // samples of each frame but the last one, where that is fixed
-	rate, channels, bits int64
-	samples              int64 // 0 if it does not tell
+	block          int64 // samples of each frame but the last one, where that is fixed
+	rate, channels int64
+	samples        int64 // 0 if it does not tell
 }
 
 const streamInfoBytes = 18 // as far as it is read
@@ -15,17 +15,19 @@ func streamInfo(b []byte) (s stream) {
 	}
 	n := big(b[10:18])
 	return stream{
-		block: int64(big(b[2:4])), rate: int64(n >> 44), channels: int64(n>>41&7) + 1, bits: int64(n>>36&31) + 1, samples: int64(n & (1<<36 - 1)),
+		block: int64(big(b[2:4])), rate: int64(n >> 44), channels: int64(n>>41&7) + 1, samples: int64(n & (1<<36 - 1)),
 	}
 }
 
-// flac reads a FLAC stream. It ends no sooner than its last frame, and is no shorter than if nothing of it were compressed, whatever
-// its header says, if that says anything.
+// flac reads a FLAC stream: from its first frame to its last one, and where that is not found as long as its header says.
 func flac(file []byte) int64 {
 	if len(file) < 8 || file[4]&0x7f != 0 {
 		return 0 // the header does not come first
 	}
 	s := streamInfo(file[8:])
+	if s.rate == 0 {
+		return 0
+	}
 	at, last := 4, false
 	for !last {
 		if at+4 > len(file) {
@@ -35,22 +37,26 @@ func flac(file []byte) int64 {
 		at += 4 + int(big(file[at+1:at+4]))
 	}
 	frames := file[min(at, len(file)):]
-	if s.rate == 0 {
-		return 0
+	begin, _, ok := s.frame(frames)
+	if !ok {
+		return 0 // there is nothing in it
 	}
-	least := int64(len(frames)) * 8 / (s.channels * s.bits)
-	return milliseconds(max(s.samples, s.lastFrame(frames), least), s.rate)
+	if end := s.lastFrame(frames); end > begin {
+		return milliseconds(end-begin, s.rate)
+	}
+	return milliseconds(s.samples, s.rate)
 }
 
-// lastFrameBytes is how far from the end the last frame is looked for: most have less than 20,000.
-const lastFrameBytes = 128 << 10
+// lastFrameBytes is how far from the end the last frame is looked for: most have less than 20,000, and there may be tags behind it.
+const lastFrameBytes = 1 << 20
 
-// lastFrame returns where the last frame ends, in samples. A frame is known by the check of its header, and by being one of the
-// stream.
+// lastFrame returns where the last frame ends, in samples. A frame is known by the check of its header, and by being like the first.
 func (s *stream) lastFrame(frames []byte) int64 {
+	first := frames[:4]
 	for at := len(frames) - 6; at >= max(0, len(frames)-lastFrameBytes); at-- {
-		if frames[at] == 0xff && frames[at+1]&0xfe == 0xf8 {
-			if end, ok := s.frame(frames[at:]); ok {
+		b := frames[at:]
+		if b[0] == 0xff && b[1] == first[1] && b[2]&15 == first[2]&15 && b[3]&15 == first[3]&15 {
+			if _, end, ok := s.frame(b); ok {
 				return end
 			}
 		}
@@ -58,18 +64,21 @@ func (s *stream) lastFrame(frames []byte) int64 {
 	return 0
 }
 
-// frame returns which sample of the stream is behind a frame (RFC 9639 §9.1).
-func (s *stream) frame(b []byte) (end int64, ok bool) {
+// frame returns where a frame begins and ends, in samples of the stream (RFC 9639 §9.1).
+func (s *stream) frame(b []byte) (begin, end int64, ok bool) {
+	if len(b) < 6 || b[0] != 0xff || b[1]&0xfe != 0xf8 {
+		return 0, 0, false
+	}
 	sizeCode, rateCode := b[2]>>4, b[2]&15
-	mono := s.channels <= 2 && b[3]>>4 >= 8 && b[3]>>4 <= 10 // two channels, of which one may be the difference
-	if sizeCode == 0 || rateCode == 15 || b[3]&1 != 0 || int64(b[3]>>4)+1 != s.channels && !mono {
-		return 0, false
+	difference := s.channels == 2 && b[3]>>4 >= 8 && b[3]>>4 <= 10 // one of the two channels
+	if sizeCode == 0 || rateCode == 15 || b[3]&1 != 0 || int64(b[3]>>4)+1 != s.channels && !difference {
+		return 0, 0, false
 	}
 	variable := b[1]&1 != 0
 	at := 4
 	number, n := codedNumber(b[at:])
 	if n == 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	at += n
 	size := int64(0)
@@ -83,7 +92,7 @@ func (s *stream) frame(b []byte) (end int64, ok bool) {
 	default:
 		n := int(sizeCode) - 5 // bytes
 		if at+n > len(b) {
-			return 0, false
+			return 0, 0, false
 		}
 		size = int64(big(b[at:at+n])) + 1
 		at += n
@@ -95,12 +104,12 @@ func (s *stream) frame(b []byte) (end int64, ok bool) {
 		at += 2
 	}
 	if at >= len(b) || crc8(b[:at]) != b[at] {
-		return 0, false
+		return 0, 0, false
 	}
 	if variable {
-		return number + size, true
+		return number, number + size, true
 	}
-	return number*s.block + size, size <= s.block
+	return number * s.block, number*s.block + size, size <= s.block
 }
 
 // codedNumber reads a number that is written in the manner of UTF-8, of up to 36 bits, and returns how many bytes it has; 0 if

@@ -12,31 +12,44 @@ type frame struct {
 const maxJunk = 1 << 20
 
 // frames reads a stream of frames that stand behind one another, MPEG audio (ISO 11172-3, 13818-3) or AAC in ADTS (ISO 13818-7),
-// by going from each to the next. What is between them, tags and damage, is passed over.
+// by going from each to the next. What is between them, tags and damage, is passed over; what follows may be of another kind.
 func frames(file []byte) int64 {
-	var first frame
-	var samples int64
+	var nanoseconds int64
+	var kind uint32 // of the frame just before; 0 where there is none
 	junk := 0
-	for at := 0; at+4 <= len(file) && junk <= maxJunk; {
+	for at, steps := 0, 0; at+4 <= len(file) && junk <= maxJunk && steps < maxSteps; steps++ {
 		f, ok := frameAt(file[at:])
-		if ok && (first.bytes == 0 || f.kind == first.kind) && (at+f.bytes >= len(file) && first.bytes > 0 || follows(file, at+f.bytes, f)) {
-			if first.bytes == 0 {
-				first = f
-				if describes(file[at : at+f.bytes]) {
-					f.samples = 0
-				}
+		if ok && (f.kind == kind && at+f.bytes >= len(file) || follows(file, at+f.bytes, f)) {
+			if f.kind == kind || !describes(file[at:min(len(file), at+f.bytes)]) {
+				nanoseconds += f.samples * 1e9 / f.rate
 			}
-			samples += f.samples
+			kind = f.kind
 			at += f.bytes
 			continue
 		}
+		kind = 0
+		if n := tagAt(file[at:]); n > 0 {
+			at += n
+			continue
+		}
 		from := at
-		for at++; at < len(file) && file[at] != 0xff; {
+		for at++; at < len(file) && file[at] != 0xff && file[at] != 'I' && file[at] != 'A'; {
 			at++
 		}
 		junk += at - from
 	}
-	return milliseconds(samples, first.rate)
+	return nanoseconds / 1e6
+}
+
+// tagAt returns how long the tag is that begins there, ID3v2 or APE; 0 if there is none.
+func tagAt(b []byte) int {
+	switch {
+	case len(b) >= 10 && hasAt(b, 0, "ID3"):
+		return len(b) - len(behindID3(b))
+	case len(b) >= 32 && hasAt(b, 0, "APETAGEX"):
+		return int(min(32+int64(little32(b[12:])), int64(len(b))))
+	}
+	return 0
 }
 
 // follows says whether a frame is followed by another one, or by the tag at the end or nothing: two bytes alone are too easily

@@ -23,14 +23,24 @@ const (
 // typeSound is what a track of sound has for its type.
 const typeSound = 2
 
-// matroska reads WebM and its like. The length is where the last block of sound begins, and if there is nothing else in the file
-// no less than what it says: what is recorded as it is sent says nothing.
+// sound is what has been read of the sound in such a file. Times are in ticks.
+type sound struct {
+	scale        uint64 // of a tick, in nanoseconds
+	said         float64
+	number, kind uint64 // of the track that is being described, 0 if not known yet
+	tracks       uint64 // a bit for each track of sound
+	others       bool   // there are other tracks
+	cluster      uint64
+	heard, begun bool // the last block is of sound, and any was
+	block        uint64
+	first, last  uint64
+}
+
+// matroska reads WebM and its like. The length goes from the first block of sound to the last, and to the end that the file says where
+// that is near: what is recorded as it is sent says none, and what has been cut says that of the whole.
 func matroska(file []byte) int64 {
-	scale, said := uint64(1_000_000), 0.0    // a tick in nanoseconds, and the length in ticks
-	var number, sounds, cluster, last uint64 // sounds has a bit for each track of sound
-	var block uint64
-	others, heard, sounded := false, false, false
-	for at := 0; at < len(file); {
+	s := sound{scale: 1_000_000}
+	for at, steps := 0, 0; at < len(file) && steps < maxSteps; steps++ {
 		id, n := elementID(file[at:])
 		size, m := elementSize(file[at+n:])
 		if n == 0 || m == 0 {
@@ -38,46 +48,68 @@ func matroska(file []byte) int64 {
 		}
 		at += n + m
 		switch id {
-		case idSegment, idInfo, idCluster, idGroup, idTracks, idTrack:
+		case idTrack:
+			s.number, s.kind = 0, 0
+			continue
+		case idSegment, idInfo, idCluster, idGroup, idTracks:
 			continue // what is in it comes next, however long it is
 		}
 		if size > uint64(len(file)-at) {
 			break // cut, or without a length where there must be one
 		}
-		content := file[at : at+int(size)]
+		s.element(id, file[at:at+int(size)])
 		at += int(size)
-		switch id {
-		case idScale:
-			scale = big(content)
-		case idDuration:
-			said = float(content)
-		case idNumber:
-			number = big(content) & 63
-		case idType:
-			if big(content) == typeSound {
-				sounds |= 1 << number
-			} else {
-				others = true
-			}
-		case idTime:
-			cluster = big(content)
-		case idSimpleBlock, idBlock:
-			of, n := elementSize(content)
-			if heard = n > 0 && len(content) >= n+2 && sounds&(1<<(of&63)) != 0; heard {
-				block = cluster + uint64(int64(int16(big(content[n:n+2]))))
-				last, sounded = later(last, block), true
-			}
-		case idLasts:
-			if heard {
-				last = later(last, block+big(content))
+	}
+	return s.milliseconds()
+}
+
+func (s *sound) element(id uint64, content []byte) {
+	switch id {
+	case idScale:
+		s.scale = big(content)
+	case idDuration:
+		s.said = float(content)
+	case idNumber:
+		s.number = big(content)
+		s.track()
+	case idType:
+		s.kind = big(content)
+		s.track()
+	case idTime:
+		s.cluster = big(content)
+	case idSimpleBlock, idBlock:
+		of, n := elementSize(content)
+		if s.heard = n > 0 && len(content) >= n+2 && s.tracks&(1<<(of&63)) != 0; s.heard {
+			s.block = s.cluster + uint64(int64(int16(big(content[n:n+2]))))
+			if s.last = later(s.last, s.block); !s.begun {
+				s.first, s.begun = s.last, true
 			}
 		}
+	case idLasts:
+		if s.heard {
+			s.last = later(s.last, s.block+big(content))
+		}
 	}
-	ticks := float64(last)
-	if sounded && !others {
-		ticks = max(ticks, said)
+}
+
+// track notes a track when its number and its kind are known, which may come in either order.
+func (s *sound) track() {
+	switch {
+	case s.number == 0 || s.kind == 0:
+	case s.kind == typeSound:
+		s.tracks |= 1 << (s.number & 63)
+	default:
+		s.others = true
 	}
-	ms := ticks * (float64(scale) / 1e6)
+}
+
+func (s *sound) milliseconds() int64 {
+	tick := float64(s.scale) / 1e6 // in milliseconds
+	end := float64(s.last)
+	if s.begun && !s.others && s.said > end && (s.said-end)*tick < 1000 {
+		end = s.said
+	}
+	ms := (end - float64(s.first)) * tick
 	if !(ms > 0 && ms <= maxMilliseconds) {
 		return 0
 	}

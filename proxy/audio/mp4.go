@@ -3,27 +3,32 @@ package audio
 // maxTracks bounds the tracks of a film that are looked at.
 const maxTracks = 16
 
-// track is one of an MP4 file. ticks is how long its samples take, each as long as the file says or as the default is.
+// track is one of an MP4 file. ticks is how long its samples take.
 type track struct {
-	id, scale, standard uint32
-	sound               bool
-	ticks               int64
+	id, scale uint32
+	sound     bool
+	ticks     int64
 }
+
+// standard is how long the samples of a track are in fragments that do not say.
+type standard struct{ id, each uint32 }
 
 // film is what has been read of an MP4 file (ISO 14496-12).
 type film struct {
-	tracks [maxTracks]track
-	n      int
-	// of is the number of the track that a fragment is about, negative without one; standard is how long its samples are where
-	// it does not say.
-	of       int
-	standard uint32
+	tracks    [maxTracks]track
+	n         int
+	standards [maxTracks]standard
+	m         int
+	// of is the number of the track that a fragment is about, negative without one; each is how long its samples are where it
+	// does not say.
+	of   int
+	each uint32
 }
 
 // mp4 reads an MP4 file, fragments included, and returns the length of its longest track of sound.
 func mp4(file []byte) (ms int64) {
 	f := film{of: -1}
-	for at := 0; at+8 <= len(file); {
+	for at, steps := 0, 0; at+8 <= len(file) && steps < maxSteps; steps++ {
 		size, head := big(file[at:at+4]), 8
 		if size == 1 && at+16 <= len(file) {
 			size, head = big(file[at+8:at+16]), 16
@@ -74,12 +79,21 @@ func (f *film) find(id uint32) int {
 	return -1
 }
 
+func (f *film) standardOf(id uint32) uint32 {
+	for _, s := range f.standards[:f.m] {
+		if s.id == id {
+			return s.each
+		}
+	}
+	return 0
+}
+
 // box reads a box that holds no others: four bytes of version and flags, and its fields.
 func (f *film) box(kind string, b []byte) {
-	if f.n == 0 || len(b) < 4 {
+	if len(b) < 4 {
 		return
 	}
-	t := &f.tracks[f.n-1]
+	t := &f.tracks[max(f.n, 1)-1] // of no track yet, nothing comes but trex
 	long, flags, fields := b[0] == 1, uint32(big(b[1:4])), fields{b[4:]}
 	switch kind {
 	case "tkhd":
@@ -98,17 +112,17 @@ func (f *film) box(kind string, b []byte) {
 	case "trex":
 		id := fields.uint32()
 		fields.uint32()
-		if of := f.find(id); of >= 0 {
-			f.tracks[of].standard = fields.uint32()
+		if f.m < maxTracks {
+			f.standards[f.m] = standard{id, fields.uint32()}
+			f.m++
 		}
 	case "tfhd":
-		if f.of = f.find(fields.uint32()); f.of >= 0 {
-			fields.skip(8 * (flags & 1))
-			fields.skip(4 * (flags >> 1 & 1))
-			f.standard = f.tracks[f.of].standard
-			if flags&8 != 0 {
-				f.standard = fields.uint32()
-			}
+		id := fields.uint32()
+		f.of, f.each = f.find(id), f.standardOf(id)
+		fields.skip(8 * (flags & 1))
+		fields.skip(4 * (flags >> 1 & 1))
+		if flags&8 != 0 {
+			f.each = fields.uint32()
 		}
 	case "trun":
 		if f.of >= 0 {
@@ -121,7 +135,7 @@ func (f *film) box(kind string, b []byte) {
 func (f *film) run(flags uint32, fields fields) {
 	of, n := &f.tracks[f.of], int64(fields.uint32())
 	if flags&0x100 == 0 {
-		of.add(n, f.standard)
+		of.add(n, f.each)
 		return
 	}
 	fields.skip(4 * (flags & 1))
