@@ -66,9 +66,6 @@ func (p Price) Unit(u store.Unit) Amount {
 	return price
 }
 
-// HasTokens says whether tokens have a price, on either side.
-func (p Price) HasTokens() bool { return p.InputPerMillion.IsSet() || p.OutputPerMillion.IsSet() }
-
 // CachedInput returns the price of a million tokens of the cached part of the input.
 func (p Price) CachedInput() Amount {
 	if !p.CachedInputPerMillion.IsSet() {

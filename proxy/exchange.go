@@ -11,6 +11,7 @@ import (
 
 	"llmhub/limit"
 	"llmhub/metering"
+	"llmhub/proxy/audio"
 	"llmhub/proxy/openai"
 	"llmhub/proxy/replay"
 	"llmhub/proxy/upstream"
@@ -154,6 +155,7 @@ func (p *Proxy) admit(ctx *fasthttp.RequestCtx, ep *endpoint) (*exchange, *opena
 	if refusal := x.join(ctx); refusal != nil || x.following != nil {
 		return x, refusal
 	}
+	x.listen(ctx.Request.Body())
 	if refusal := x.reserve(ctx); refusal != nil {
 		return x, refusal
 	}
@@ -207,6 +209,21 @@ func (x *exchange) read(ctx *fasthttp.RequestCtx) *openai.Error {
 		}
 	}
 	return x.pin()
+}
+
+// listen finds out how long the recording is that a transcription is asked of, where the model has a price for that: others are billed
+// by tokens, and what is used and has no price would make their amounts incomplete. Where the file tells nothing the model server may
+// know more.
+func (x *exchange) listen(body []byte) {
+	if file := x.request.File(body); len(file) > 0 && x.pricedBy(store.UnitAudioMillisecond) {
+		x.request.Units.AudioMilliseconds, _ = audio.Milliseconds(file)
+	}
+}
+
+// pricedBy says whether the model has a price for a unit today.
+func (x *exchange) pricedBy(u store.Unit) bool {
+	price, _ := metering.PriceAt(x.model.Prices, store.DayOf(x.arrived, x.p.Location))
+	return price.Unit(u).IsSet()
 }
 
 // void ends the exchange without a record: nothing was delivered.

@@ -13,7 +13,6 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"llmhub/proxy/audio"
 	"llmhub/proxy/openai"
 	"llmhub/subscription"
 )
@@ -121,13 +120,7 @@ func bearer(header []byte) ([]byte, bool) {
 // peek reads what the gateway must know of a request.
 func (ep *endpoint) peek(ctx *fasthttp.RequestCtx) (openai.Request, error) {
 	if ep.multipart {
-		body := ctx.Request.Body()
-		r, err := openai.PeekMultipart(ep.dialect, body, string(ctx.Request.Header.ContentType()))
-		if err == nil {
-			// Where the file tells nothing the model server may know more.
-			r.Units.AudioMilliseconds, _ = audio.Milliseconds(r.File(body))
-		}
-		return r, err
+		return openai.PeekMultipart(ep.dialect, ctx.Request.Body(), string(ctx.Request.Header.ContentType()))
 	}
 	return openai.PeekAs(ep.dialect, ctx.Request.Body())
 }

@@ -89,8 +89,7 @@ func (x *exchange) askedQuantities() store.Quantities {
 	if x.endpoint.units == nil {
 		return nil
 	}
-	asked := x.asked()
-	return x.endpoint.units(asked, asked, false)
+	return x.endpoint.units(x.request.Units, x.request.Units, false)
 }
 
 // templateTokens is what model servers may put around a prompt of their own accord.

@@ -149,12 +149,8 @@ func (x *exchange) tokens() (t store.Tokens, reported bool) {
 		return t, ok
 	}
 	if !ok && len(x.quantities()) > 0 {
-		switch read := x.request.Units.AudioMilliseconds > 0 && x.meter.Units().AudioMilliseconds == 0; {
-		case !read:
-			return t, true // billed by other units, which are known
-		case !x.price().HasTokens():
-			return t, false // billed by the length that was read from the file
-		}
+		// Billed by other units, which are known unless they were read from the file that was sent.
+		return t, x.request.Units.AudioMilliseconds == 0 || x.meter.Units().AudioMilliseconds > 0
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), estimateWait)
 	defer cancel()
@@ -193,23 +189,7 @@ func (x *exchange) quantities() store.Quantities {
 		return nil
 	}
 	_, tokens := x.meter.Usage()
-	return x.endpoint.units(x.asked(), x.meter.Units(), tokens)
-}
-
-// asked returns what the request asks for beside tokens. The length of a recording is part of it only for models that have a price
-// for it: others are billed by tokens, and what is used and has no price would make their amounts incomplete.
-func (x *exchange) asked() openai.Units {
-	u := x.request.Units
-	if u.AudioMilliseconds > 0 && !x.price().Unit(store.UnitAudioMillisecond).IsSet() {
-		u.AudioMilliseconds = 0
-	}
-	return u
-}
-
-// price returns the model's price of the day, with nothing in it if there is none.
-func (x *exchange) price() metering.Price {
-	p, _ := metering.PriceAt(x.model.Prices, store.DayOf(x.arrived, x.p.Location))
-	return p
+	return x.endpoint.units(x.request.Units, x.meter.Units(), tokens)
 }
 
 // delivered says whether the model server has answered with content.

@@ -43,23 +43,24 @@ func TestTranscriptWithoutUsage(t *testing.T) {
 	h.shutDown(t)
 }
 
-// Models that transcribe, by what has a price. Their model server tells what it used only where it is asked for JSON.
+// Models that transcribe, by what has a price. Their model server tells what it used where it is asked for JSON.
 const (
 	modelBySecond = "by-second"
 	modelByToken  = "by-token"
 	modelByBoth   = "by-both"
+	modelUntold   = "untold" // by second; its model server never tells
 )
 
 func recordingsHub(t *testing.T) *hub {
 	t.Helper()
-	all := []string{modelBySecond, modelByToken, modelByBoth}
+	all := []string{modelBySecond, modelByToken, modelByBoth, modelUntold}
 	h := startHub(t, all, func(c *config.Config) {
 		second := map[store.Unit]metering.Amount{store.UnitAudioMillisecond: money(t, "0.006")}
 		for i := range c.Models {
 			m := &c.Models[i]
 			p := metering.Price{InputPerMillion: money(t, "1"), OutputPerMillion: money(t, "2"), Units: second}
 			switch m.Name {
-			case modelBySecond:
+			case modelBySecond, modelUntold:
 				p = metering.Price{Units: second}
 			case modelByToken:
 				p.Units = nil
@@ -70,19 +71,24 @@ func recordingsHub(t *testing.T) *hub {
 	for _, m := range all {
 		h.provider.Script(m, proxytest.Script{ByUnit: true})
 	}
+	h.provider.Script(modelUntold, proxytest.Script{Usage: proxytest.UsageNever})
 	return h
 }
 
-// transcribe sends a recording of two and a half seconds, and returns the answer.
+// transcribe sends a recording of two and a half seconds, and returns the answer in a format, or as a stream.
 func (a *account) transcribe(t *testing.T, path, model, format, file string) (*http.Response, []byte) {
 	t.Helper()
 	recording, err := os.ReadFile(filepath.Join("../../proxy/audio/testdata", file))
 	if err != nil {
 		t.Fatal(err)
 	}
+	field := "response_format"
+	if format == "stream" {
+		field, format = "stream", "true"
+	}
 	var b bytes.Buffer
 	b.WriteString("--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n" + model + "\r\n" +
-		"--b\r\nContent-Disposition: form-data; name=\"response_format\"\r\n\r\n" + format + "\r\n" +
+		"--b\r\nContent-Disposition: form-data; name=\"" + field + "\"\r\n\r\n" + format + "\r\n" +
 		"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + file + "\"\r\n\r\n")
 	b.Write(recording)
 	b.WriteString("\r\n--b--\r\n")
@@ -105,11 +111,16 @@ func TestRecordings(t *testing.T) {
 		{modelBySecond, "srt", "vorbis.ogg", store.FromEstimate, false, read},
 		{modelBySecond, "vtt", "piped.flac", store.FromEstimate, false, read},
 		{modelBySecond, "json", "plain.wav", store.FromUpstream, false, told},
-		{modelByBoth, "text", "plain.flac", store.FromEstimate, true, read},
+		{modelUntold, "json", "plain.flac", store.FromEstimate, false, read},
+		{modelUntold, "stream", "plain.flac", store.FromEstimate, false, read},
+		{modelByBoth, "text", "plain.flac", store.FromEstimate, false, read},
 		{modelByBoth, "json", "plain.flac", store.FromUpstream, false, told},
 		{modelByToken, "text", "plain.wav", store.FromEstimate, true, nil},
 	} {
 		for _, path := range []string{"/v1/audio/transcriptions", "/v1/audio/translations"} {
+			if c.format == "stream" && strings.HasSuffix(path, "translations") {
+				continue // these are not streamed
+			}
 			resp, answer := a.transcribe(t, path, c.model, c.format, c.file)
 			if resp.StatusCode != http.StatusOK {
 				t.Fatalf("%s: %d %s", c.model, resp.StatusCode, answer)
