@@ -50,14 +50,11 @@ func NewService(o Options) *Service {
 }
 
 // Set has a deployment drained, or ends that, and returns the version by which it is so: an earlier one if it was already, which
-// this process need not have heard of, and 0 if nobody has ever drained it. Only operators may. Without such a deployment the error is
-// ErrNoDeployment.
+// this process need not have heard of, and 0 if nobody has ever drained it. Only operators may. The error is ErrNoDeployment if there is
+// no such deployment; a drain that one has left behind can be ended.
 func (s *Service) Set(ctx context.Context, by identity.Actor, deployment string, draining bool) (store.Version, error) {
 	if err := by.RequireOperator(); err != nil {
 		return 0, err
-	}
-	if !s.o.Exists(deployment) {
-		return 0, ErrNoDeployment
 	}
 	var so store.Version
 	version, err := store.Change(ctx, s.o.Documents, func() ([]store.Write, error) {
@@ -66,7 +63,11 @@ func (s *Service) Set(ctx context.Context, by identity.Actor, deployment string,
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-		if so = before.Version; before.Value.Draining == draining {
+		so = before.Version
+		if !s.o.Exists(deployment) && (draining || !before.Value.Draining) {
+			return nil, ErrNoDeployment
+		}
+		if before.Value.Draining == draining {
 			return nil, nil
 		}
 		after := Drain{Deployment: deployment, Draining: draining, By: by.Name, At: s.o.Now().UTC()}

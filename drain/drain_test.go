@@ -27,7 +27,7 @@ func newService(t *testing.T) (*Service, *identity.Audit) {
 		}
 	})
 	audit := identity.NewAudit(d)
-	exists := func(deployment string) bool { return deployment != "u/none" }
+	exists := func(string) bool { return true }
 	return NewService(Options{Documents: d, Audit: audit, Exists: exists, Now: time.Now}), audit
 }
 
@@ -59,9 +59,6 @@ func TestSet(t *testing.T) {
 			t.Errorf("%.10s %v: version %d after %d, %v, want a change: %v", c.deployment, c.on, v, before, err, c.changes)
 		}
 		last[c.deployment] = v
-	}
-	if _, err := s.Set(t.Context(), by, "u/none", true); !errors.Is(err, ErrNoDeployment) {
-		t.Errorf("a deployment that does not exist: %v", err)
 	}
 	if got, want := actions(t, audit), "upstream.resume u/m, upstream.drain "+long+", upstream.drain u/m"; got != want {
 		t.Errorf("the audit has %s, want %s", got, want)
@@ -99,6 +96,28 @@ func TestOperatorsOnly(t *testing.T) {
 		}
 	}
 	if got := actions(t, audit); got != "" {
+		t.Errorf("the audit has %s", got)
+	}
+}
+
+// What is not there cannot be drained; that it is drained still can be ended, once.
+func TestNoDeployment(t *testing.T) {
+	s, audit := newService(t)
+	by, there := identity.Administrator(), true
+	s.o.Exists = func(string) bool { return there }
+	if _, err := s.Set(t.Context(), by, "u/m", true); err != nil {
+		t.Fatal(err)
+	}
+	there = false
+	for _, c := range []struct {
+		on   bool
+		want error
+	}{{true, ErrNoDeployment}, {false, nil}, {false, ErrNoDeployment}, {true, ErrNoDeployment}} {
+		if _, err := s.Set(t.Context(), by, "u/m", c.on); !errors.Is(err, c.want) {
+			t.Errorf("draining %v: %v, want %v", c.on, err, c.want)
+		}
+	}
+	if got := actions(t, audit); got != "upstream.resume u/m, upstream.drain u/m" {
 		t.Errorf("the audit has %s", got)
 	}
 }

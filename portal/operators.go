@@ -3,7 +3,6 @@ package portal
 import (
 	"time"
 
-	"llmhub/drain"
 	"llmhub/fault"
 	"llmhub/identity"
 	"llmhub/portal/gateway"
@@ -118,7 +117,8 @@ func (p *Portal) drainUpstream(r *request, in drained) (upstreamView, error) {
 			return viewUpstream(u), nil
 		}
 	}
-	return upstreamView{}, drain.ErrNoDeployment // any more
+	// A drain that a deployment has left behind has been ended.
+	return viewUpstream(gateway.Upstream{Deployment: in.Deployment, State: "unknown", Breaker: "closed"}), nil
 }
 
 func (p *Portal) listUpstreams(*request) (page[upstreamView], error) {

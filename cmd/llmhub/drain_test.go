@@ -51,6 +51,25 @@ func (d *daemon) wantDrained(want ...string) {
 	}
 }
 
+// reload replaces a part of the configuration and has the process read it.
+func (d *daemon) reload(before, after string) {
+	d.t.Helper()
+	text, err := os.ReadFile(d.config)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), before, after, 1)
+	if changed == string(text) {
+		d.t.Fatalf("%q is not in the configuration", before)
+	}
+	if err := os.WriteFile(d.config, []byte(changed), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.proc.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // TestDrainHolds drains deployments by hand: they stay so over the death of the process, and over a reload that changes their upstream.
 func TestDrainHolds(t *testing.T) {
 	provider, err := proxytest.Start(proxytest.Options{Keep: -1})
@@ -79,17 +98,7 @@ models:
 	d.awaitReady()
 	d.wantDrained("one/m")
 
-	text, err := os.ReadFile(d.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := strings.Replace(string(text), settings(100, 1), settings(7, 5), 1)
-	if err := os.WriteFile(d.config, []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.proc.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	d.reload(settings(100, 1), settings(7, 5))
 	d.awaitUpstreams("the new weight", func() bool {
 		return slices.ContainsFunc(d.upstreams(), func(u upstreamAnswer) bool { return u.Deployment == "one/m" && u.Weight == 5 })
 	})
@@ -104,6 +113,16 @@ models:
 	if code, _, stderr := command(t, d.url, testToken, "upstream", "drain", "two/other"); code == exitOK || !strings.Contains(stderr, "no such deployment") {
 		t.Errorf("a deployment that does not exist: exit code %d, %s", code, stderr)
 	}
+
+	// A deployment leaves the configuration, and its drain can be ended nevertheless.
+	d.reload(", {upstream: two}]", "]")
+	d.awaitUpstreams("one is left", func() bool { return len(d.upstreams()) == 1 })
+	if got := d.operator().cli("upstream", "resume", "two/m"); !strings.Contains(got, "two/m takes requests") {
+		t.Errorf("the command says %q", got)
+	}
+	d.reload("{upstream: one, weight: 5}]", "{upstream: one, weight: 5}, {upstream: two}]")
+	d.awaitUpstreams("two are back", func() bool { return len(d.upstreams()) == 2 })
+	d.wantDrained()
 	d.terminate()
 	if code, words := d.exit(); code != exitOK {
 		t.Errorf("exit code %d: %s", code, words)

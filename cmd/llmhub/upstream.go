@@ -47,7 +47,8 @@ many are left. It holds until "llmhub upstream resume", over restarts, and in al
 share a database.`
 	if !draining {
 		cmd.Short = "Have a deployment take requests again"
-		cmd.Long = `Have a deployment take requests again that was drained. What the configuration drains stays so.`
+		cmd.Long = `Have a deployment take requests again that was drained, also one that the configuration does not
+have at the moment. What the configuration drains stays so.`
 	}
 	return api.command(cmd, func(cmd *cobra.Command, args []string, c *client) (json.RawMessage, error) {
 		return c.post(cmd.Context(), "/upstreams/drain", map[string]any{"deployment": args[0], "draining": draining})
